@@ -1,0 +1,186 @@
+"""The catalog: one app per folder `apps/<app>/`, each described by its `app.yaml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from layersite.model.document import Document, Many, Model, near_miss, read_document
+from layersite.model.errors import InvalidInputError, Problem
+from layersite.model.names import dns_label
+from layersite.model.site import Label, Provision, Site
+
+__all__ = [
+    "APP_FILE",
+    "App",
+    "Base",
+    "Catalog",
+    "Expose",
+    "External",
+    "Helm",
+    "Image",
+    "Need",
+    "Secret",
+    "load_catalog",
+]
+
+APP_FILE = "app.yaml"
+RelativePath = Annotated[str, Field(pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\x00-\x1f]+$")]
+
+
+class Helm(Model):
+    """A chart in the app's folder, rendered by `helm template`."""
+
+    chart: RelativePath
+    release: Label | None = None
+    values: Many[RelativePath] = ()
+
+
+class Base(Model):
+    """Where the app's manifests come from: one of a folder of plain YAML, a kustomization, a Helm chart."""
+
+    directory: RelativePath | None = None
+    kustomize: RelativePath | None = None
+    helm: Helm | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Base":
+        if sum(source is not None for source in (self.directory, self.kustomize, self.helm)) != 1:
+            raise ValueError("give exactly one of `directory`, `kustomize` and `helm`")
+        return self
+
+
+class External(Model):
+    """Something outside the cluster: its host name, the ports it is called on, and its networks if they are known."""
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
+    ports: Many[Annotated[int, Field(ge=1, le=65535)]] = Field((443,), min_length=1)
+    cidrs: Many[Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/\d+$")]] = ()
+
+
+class Image(Model):
+    """Replace the image `name` of the base. `tag` may hold `{sha}`, `{short_sha}`, `{branch}` and `{number}`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]*$")] | None = None
+    tag: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]|\{(sha|short_sha|branch|number)\})+$")] | None = None
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _is_tag_or_digest(self) -> "Image":
+        if self.tag is not None and self.digest is not None:
+            raise ValueError("give `tag` or `digest`, not both")
+        return self
+
+
+class Expose(Model):
+    """Give the app a host name per environment, routed to `port` of `service` (by default its first Service)."""
+
+    service: Label | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+
+
+class Need(Model):
+    """An app that this one calls; `as` also sets that environment variable to `<service>:<port>` of it."""
+
+    app: Label
+    variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(None, alias="as")
+
+
+class Secret(Model):
+    """A Secret that the app reads, declared by name: `external` store, `copy` of the baseline's, or `generate`d."""
+
+    name: Label
+    source: Literal["external", "copy", "generate"]
+    keys: Many[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]] = ()
+    store: str | None = None
+    """For `external`: the ClusterSecretStore (external-secrets.io) that holds it."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Secret":
+        if (self.source == "external") != (self.store is not None):
+            raise ValueError("`store` belongs to `source: external`, which needs it")
+        if self.source != "copy" and not self.keys:
+            raise ValueError(f"`source: {self.source}` needs `keys`")
+        return self
+
+
+class App(Model):
+    """`apps/<app>/app.yaml`: one deployable unit, or something external. The folder's name is the app's name."""
+
+    repository: Label | None = None
+    paths: Many[str] = ()
+    """In a monorepo: gitignore-style patterns of the files that belong to the app; none means all."""
+    base: Base | None = None
+    external: External | None = None
+    images: Many[Image] = ()
+    expose: Expose | None = None
+    needs: Many[Need] = ()
+    provide: Provision | None = None
+    """How others get this app where it is not isolated for its own sake; by default the site's `dependencies`."""
+    replicas: Annotated[int, Field(ge=0, le=100)] | None = None
+    secrets: Many[Secret] = ()
+
+    @model_validator(mode="after")
+    def _is_deployed_or_external(self) -> "App":
+        if (self.base is None) == (self.external is None):
+            raise ValueError("give either `base` (what to deploy) or `external` (where it is)")
+        if self.external is not None and self.provide not in (None, "external"):
+            raise ValueError(f"an external app cannot be provided as `{self.provide}`")
+        if self.external is None and self.provide == "external":
+            raise ValueError("`provide: external` needs `external: {host: …}`")
+        return self
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All apps of a site by name; `root` is the folder that holds theirs."""
+
+    root: Path
+    apps: Mapping[str, App]
+
+    def of_repository(self, repository: str) -> dict[str, App]:
+        """Return the apps whose source is `repository`, by name."""
+        return {name: app for name, app in self.apps.items() if app.repository == repository}
+
+
+def _cross_problems(name: str, app: App, document: Document, site: Site, known: set[str]) -> list[Problem]:
+    problems = []
+    if not dns_label(name):
+        problems.append(document.problem((), f"the folder name `{name}` must be a DNS label without `--`"))
+    if app.repository is not None and app.repository not in site.repositories:
+        text = f"`{app.repository}` is not among `repositories` of layersite.yaml"
+        problems.append(
+            document.problem(("repository",), text + near_miss(app.repository, site.repositories))
+        )
+    for index, need in enumerate(app.needs):
+        if need.app not in known:
+            text = f"there is no app `{need.app}`{near_miss(need.app, known)}"
+            problems.append(document.problem(("needs", index, "app"), text))
+    return problems
+
+
+def load_catalog(root: Path, site: Site) -> Catalog:
+    """Read every `apps/<app>/app.yaml` below `root`.
+
+    Raises:
+        InvalidInputError: with the problems of all files, unknown names with their near misses.
+    """
+    folder = root / "apps"
+    apps: dict[str, App] = {}
+    documents: dict[str, Document] = {}
+    problems: list[Problem] = []
+    known = {path.parent.name for path in folder.glob(f"*/{APP_FILE}")}
+    for name in sorted(known):
+        try:
+            documents[name] = read_document(folder / name / APP_FILE, f"apps/{name}/{APP_FILE}")
+            apps[name] = documents[name].parse(App)
+        except InvalidInputError as error:
+            problems += error.problems
+    for name, app in apps.items():
+        problems += _cross_problems(name, app, documents[name], site, known)
+    if problems:
+        raise InvalidInputError(problems)
+    return Catalog(folder, apps)

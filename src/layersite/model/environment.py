@@ -1,0 +1,111 @@
+"""An environment as it is committed: `environment.yaml` while it lives, `tombstone.yaml` while it goes away."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from layersite.model.document import Many, Model
+from layersite.model.names import is_environment_name
+from layersite.model.site import Label, Provision
+from layersite.model.yaml import Yaml, dump
+
+__all__ = ["Environment", "Lease", "Member", "RenderLock", "Slot", "Tombstone", "to_yaml"]
+
+
+def _name(text: str) -> str:
+    if not is_environment_name(text):
+        raise ValueError("must be lower-case letters, digits and single hyphens, 3 to 40 characters")
+    return text
+
+
+def _sha(text: str) -> str:
+    if len(text) not in (40, 64) or not set(text) <= set("0123456789abcdef"):
+        raise ValueError("must be a full commit id")
+    return text
+
+
+EnvironmentName = Annotated[str, AfterValidator(_name)]
+Sha = Annotated[str, AfterValidator(_sha)]
+
+
+class Member(Model):
+    """One commit that the environment shows: of a change, or of a ref that was asked for by name.
+
+    `change` is false for an environment without a change and for the baseline.
+    """
+
+    repository: Label
+    number: int | None = None
+    branch: str
+    sha: Sha
+    url: str = ""
+    apps: Many[Label] = ()
+    change: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.repository}{'#' if self.change else '@'}{self.branch if self.number is None else self.number}"
+
+
+class Slot(Model):
+    """How one app of the slice is provided, why, and for an isolated one from which commit with which images."""
+
+    provision: Provision
+    reason: str
+    sha: Sha | None = None
+    images: dict[str, str] = {}
+
+
+class Lease(Model):
+    """Until when the environment lives (UTC, to the second), who asked, and why."""
+
+    until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    by: str = ""
+    reason: str = ""
+    pinned: bool = False
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether the lease is over at `now` (an aware datetime); a pinned one never is."""
+        return not self.pinned and datetime.fromisoformat(self.until) <= now
+
+
+class RenderLock(Model):
+    """What the manifests were made by and from, so that drift can be told offline: hash of the inputs, git tree id."""
+
+    layersite: str
+    inputs: str
+    manifests: str
+
+
+class Environment(Model):
+    """`environments/<2 hex>/<name>/environment.yaml`."""
+
+    name: EnvironmentName
+    cluster: str
+    namespace: Label
+    generation: Annotated[int, Field(ge=1)] = 1
+    members: Many[Member] = ()
+    slice: dict[Label, Slot]
+    urls: dict[Label, str] = {}
+    lease: Lease | None = None
+    state: Literal["active", "asleep"] = "active"
+    render: RenderLock | None = None
+
+
+class Tombstone(Model):
+    """`tombstone.yaml`: the environment is going away; `reap` lists what must still be removed from the cluster."""
+
+    name: EnvironmentName
+    cluster: str
+    namespace: Label
+    generation: Annotated[int, Field(ge=1)]
+    cause: Literal["closed", "expired", "teardown"]
+    reason: str
+    members: Many[Member] = ()
+    reap: Many[str] = ("application", "namespace")
+
+
+def to_yaml(document: Environment | Tombstone) -> str:
+    """Write `document` as it is committed: sorted keys, stable bytes, nothing that is unset."""
+    data: Yaml = document.model_dump(mode="json", exclude_none=True, by_alias=True)
+    return dump(data)

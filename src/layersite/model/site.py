@@ -1,0 +1,179 @@
+"""The site: one generated environments repository, as `layersite.yaml` at its root describes it."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from layersite.model.document import Document, Many, Model, read_document
+from layersite.model.names import BASELINE, dns_label
+
+__all__ = ["SITE_FILE", "Provision", "Site", "load_site"]
+
+SITE_FILE = "layersite.yaml"
+Provision = Literal["isolated", "shared", "mock", "external"]
+
+
+def _label(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if not dns_label(text, limit):
+            raise ValueError(
+                f"must be lower-case letters, digits and single hyphens, at most {limit} characters"
+            )
+        return text
+
+    return AfterValidator(check)
+
+
+def _domain(text: str) -> str:
+    if len(text) > 150 or not all(dns_label(part) for part in text.split(".")):
+        raise ValueError("must be a domain name such as preview.example.com")
+    return text
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*-", text) or len(text) > 20:
+        raise ValueError(
+            "must be lower-case, start with a letter, end with a hyphen, and have at most 20 characters"
+        )
+    return text
+
+
+def _branch(text: str) -> str:
+    if not re.fullmatch(r"(?!-)[A-Za-z0-9._/-]+", text) or re.search(r"\.\.|//|/\.|\.lock$|/$", text):
+        raise ValueError("must be a branch name as git accepts it, of letters, digits and ._/-")
+    return text
+
+
+def _url(text: str) -> str:
+    if text.startswith("-") or re.search(r"[\s\x00-\x1f]", text) or "::" in text:
+        raise ValueError("must be the URL or path of a git repository")
+    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", text):
+        raise ValueError("must not hold a password; let git's credential helper supply it")
+    return text
+
+
+Label = Annotated[str, _label(63)]
+Branch = Annotated[str, AfterValidator(_branch)]
+GitUrl = Annotated[str, AfterValidator(_url)]
+
+
+class EnvironmentsRepository(Model):
+    """Where the bot commits: this site's own repository."""
+
+    url: GitUrl
+    branch: Branch = "main"
+
+
+class Forge(Model):
+    """Where changes come from. `git`: every branch below `branch_prefix` of each repository is a change."""
+
+    kind: Literal["git"] = "git"
+    branch_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+/)+$")] = "change/"
+
+
+class Repository(Model):
+    """One repository that changes are made in."""
+
+    url: GitUrl
+    branch: Branch = "main"
+
+
+class Baseline(Model):
+    """The always-on namespace that shared apps live in: an existing one, or one that the bot keeps."""
+
+    namespace: Label | None = None
+    managed: bool = False
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> "Baseline":
+        if self.managed == (self.namespace is not None):
+            raise ValueError("give either `namespace: <existing namespace>` or `managed: true`")
+        return self
+
+
+class Cluster(Model):
+    """The cluster as Argo CD knows it, and what environments look like there."""
+
+    name: str = "in-cluster"
+    kubernetes: Annotated[str, Field(pattern=r"^1\.\d+$")] = "1.34"
+    namespace_prefix: Annotated[str, AfterValidator(_prefix)] = "env-"
+    baseline: Baseline
+
+
+class Gateway(Model):
+    """The Gateway (gateway.networking.k8s.io) that HTTPRoutes attach to."""
+
+    name: Label = "gateway"
+    namespace: Label = "gateway-system"
+
+
+class Ingress(Model):
+    """The ingress controller: its class, and the namespace its pods run in."""
+
+    class_name: Label = "nginx"
+    namespace: Label = "ingress-nginx"
+
+
+class Exposure(Model):
+    """How people reach an exposed app: `<environment>--<app>.<domain>` by HTTPRoute, or by Ingress if one is given."""
+
+    domain: Annotated[str, AfterValidator(_domain)]
+    scheme: Literal["https", "http"] = "https"
+    gateway: Gateway = Gateway()
+    ingress: Ingress | None = None
+
+
+class Limits(Model):
+    """What one environment may use: its ResourceQuota, and the LimitRange's defaults for containers that say nothing."""
+
+    quota: dict[str, str] = {
+        "pods": "50",
+        "requests.cpu": "4",
+        "requests.memory": "8Gi",
+        "limits.memory": "16Gi",
+    }
+    default: dict[str, str] = {"cpu": "500m", "memory": "512Mi"}
+    default_request: dict[str, str] = {"cpu": "50m", "memory": "64Mi"}
+
+
+class Safety(Model):
+    """The circuit breaker: one run removes at most the greater of `removals` and `percent` of all environments."""
+
+    removals: Annotated[int, Field(ge=0)] = 10
+    percent: Annotated[int, Field(ge=0, le=100)] = 5
+
+
+class Site(Model):
+    """`layersite.yaml`, the one file a team edits first."""
+
+    organization: Annotated[str, Field(min_length=1, max_length=63)]
+    environments: EnvironmentsRepository
+    forge: Forge = Forge()
+    repositories: dict[Label, Repository] = {}
+    cluster: Cluster
+    exposure: Exposure
+    dependencies: Provision = "shared"
+    """How an app is provided that an isolated app needs and that says nothing itself."""
+    lease_hours: Annotated[int, Field(ge=1, le=8760)] = 72
+    """How long an environment without a change lives."""
+    limits: Limits = Limits()
+    safety: Safety = Safety()
+    allowed_kinds: Many[Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[A-Z][A-Za-z]+$")]] = ()
+    """Further namespaced kinds that apps may contain, as `group/Kind`."""
+
+    def namespace(self, environment: str) -> str:
+        """Return the namespace of `environment`, at most 63 characters."""
+        return self.cluster.namespace_prefix + environment
+
+    @property
+    def baseline_namespace(self) -> str:
+        """The namespace in which shared apps run."""
+        return self.cluster.baseline.namespace or self.namespace(BASELINE)
+
+
+def load_site(root: Path) -> tuple[Site, Document]:
+    """Read `layersite.yaml` below `root`; the document places later problems. Raises InvalidInputError."""
+    document = read_document(root / SITE_FILE, SITE_FILE)
+    return document.parse(Site), document
