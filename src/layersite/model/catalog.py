@@ -152,9 +152,7 @@ def _cross_problems(name: str, app: App, document: Document, site: Site, known: 
         problems.append(document.problem((), f"the folder name `{name}` must be a DNS label without `--`"))
     if app.repository is not None and app.repository not in site.repositories:
         text = f"`{app.repository}` is not among `repositories` of layersite.yaml"
-        problems.append(
-            document.problem(("repository",), text + near_miss(app.repository, site.repositories))
-        )
+        problems.append(document.problem(("repository",), text + near_miss(app.repository, site.repositories)))
     for index, need in enumerate(app.needs):
         if need.app not in known:
             text = f"there is no app `{need.app}`{near_miss(need.app, known)}"

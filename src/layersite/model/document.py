@@ -95,9 +95,7 @@ def _hint(found: Mapping[str, Any]) -> str:
     if found["type"] == "string_type" and isinstance(found["input"], (int, float, bool)):
         return "; put it in quotes"
     if found["type"] in {"literal_error", "enum"} and isinstance(found["input"], str):
-        return near_miss(
-            found["input"], found["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        )
+        return near_miss(found["input"], found["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", "))
     return ""
 
 

@@ -18,9 +18,7 @@ Provision = Literal["isolated", "shared", "mock", "external"]
 def _label(limit: int) -> AfterValidator:
     def check(text: str) -> str:
         if not dns_label(text, limit):
-            raise ValueError(
-                f"must be lower-case letters, digits and single hyphens, at most {limit} characters"
-            )
+            raise ValueError(f"must be lower-case letters, digits and single hyphens, at most {limit} characters")
         return text
 
     return AfterValidator(check)
@@ -34,9 +32,7 @@ def _domain(text: str) -> str:
 
 def _prefix(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*-", text) or len(text) > 20:
-        raise ValueError(
-            "must be lower-case, start with a letter, end with a hyphen, and have at most 20 characters"
-        )
+        raise ValueError("must be lower-case, start with a letter, end with a hyphen, and have at most 20 characters")
     return text
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterable
 from json.encoder import encode_basestring
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -104,11 +104,9 @@ def load_nodes(text: str, source: str) -> list[tuple[yaml.Node, Yaml]]:
     try:
         loader = _Loader(text)
         while loader.check_node():
-            node = loader.get_node()
+            node = cast(yaml.Node, loader.get_node())
             if _expanded_size(node, {}) > _MAX_NODES:
-                raise yaml.YAMLError(
-                    f"its aliases expand to more than {_MAX_NODES:,} nodes; write it out shorter"
-                )
+                raise yaml.YAMLError(f"its aliases expand to more than {_MAX_NODES:,} nodes; write it out shorter")
             documents.append((node, loader.construct_document(node)))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)

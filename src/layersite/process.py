@@ -1,0 +1,66 @@
+"""Run a foreign command: argv only, a bounded time, a plain environment, and errors that say what to do."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from layersite.model.errors import ToolError
+
+__all__ = ["CommandError", "git", "run"]
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+_GIT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_ASKPASS", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "XDG_CONFIG_HOME")
+
+
+class CommandError(ToolError):
+    """A command ended with a non-zero exit code; `stderr` holds what it said."""
+
+    def __init__(self, argv: Sequence[str], code: int, stderr: str) -> None:
+        self.stderr = stderr.strip()
+        self.code = code
+        super().__init__(f"`{' '.join(argv[:3])}` failed with exit code {code}: {self.stderr or 'it said nothing'}")
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    timeout: float = 120,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run `argv` and return its standard output.
+
+    The command sees PATH, HOME and the like, `LC_ALL=C`, and `env`, nothing else. `timeout` is in seconds.
+
+    Raises:
+        ToolError: the command is not installed, or takes longer than `timeout`.
+        CommandError: it exits with another code than 0.
+    """
+    if shutil.which(argv[0]) is None:
+        raise ToolError(f"`{argv[0]}` is needed here and is not on PATH; install it and run this again")
+    plain = {name: os.environ[name] for name in (*_PASSED_ON, *_GIT) if name in os.environ}
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=timeout,
+            env={**plain, "LC_ALL": "C", **(env or {})},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"`{' '.join(argv[:3])}` took longer than {timeout:g} s and was stopped") from error
+    if done.returncode != 0:
+        raise CommandError(argv, done.returncode, done.stderr.decode("utf-8", "replace"))
+    return done.stdout
+
+
+def git(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 120) -> str:
+    """Run git without prompts and return its standard output as text. Raises ToolError, CommandError."""
+    env = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_OPTIONAL_LOCKS": "0"}
+    out = run(["git", *arguments], cwd=cwd, stdin=stdin, timeout=timeout, env=env)
+    return out.decode("utf-8", "surrogateescape")
