@@ -1,5 +1,6 @@
 """The catalog: one app per folder `apps/<app>/`, each described by its `app.yaml`."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from layersite.model.document import Document, Many, Model, near_miss, read_document
+from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import dns_label
 from layersite.model.site import Label, Provision, Site
@@ -27,7 +28,8 @@ __all__ = [
 ]
 
 APP_FILE = "app.yaml"
-RelativePath = Annotated[str, Field(pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\x00-\x1f]+$")]
+_TAG = r"^(?![.-])([A-Za-z0-9_.-]|\{(sha|short_sha|branch|number)\})+$"
+RelativePath = Annotated[str, Matching(r"^(?![/-])(?!(.*/)?\.\.(/|$))[^\x00-\x1f]+$", "a path inside the app's folder")]
 
 
 class Helm(Model):
@@ -55,18 +57,24 @@ class Base(Model):
 class External(Model):
     """Something outside the cluster: its host name, the ports it is called on, and its networks if they are known."""
 
-    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
+    host: Annotated[str, Matching(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", "a host name or an IP address", 253)]
     ports: Many[Annotated[int, Field(ge=1, le=65535)]] = Field((443,), min_length=1)
-    cidrs: Many[Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/\d+$")]] = ()
+    cidrs: Many[Annotated[str, Matching(r"^[0-9a-fA-F.:]+/\d+$", "a network such as 192.0.2.0/24")]] = ()
 
 
 class Image(Model):
     """Replace the image `name` of the base. `tag` may hold `{sha}`, `{short_sha}`, `{branch}` and `{number}`."""
 
-    name: Annotated[str, Field(min_length=1)]
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]*$")] | None = None
-    tag: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]|\{(sha|short_sha|branch|number)\})+$")] | None = None
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    name: Annotated[
+        str, Matching(r"^[^\s:@]+(:\d+/[^\s:@]+)?$", "an image as the base names it, without tag and digest")
+    ]
+    repository: (
+        Annotated[str, Matching(r"^[a-z0-9][a-z0-9._-]*(:\d+)?(/[a-z0-9._-]+)*$", "an image name without tag")] | None
+    ) = None
+    tag: (
+        Annotated[str, Matching(_TAG, "a tag, in which {sha}, {short_sha}, {branch} and {number} may stand")] | None
+    ) = None
+    digest: Annotated[str, Matching(r"^sha256:[0-9a-f]{64}$", "sha256: and 64 hex digits")] | None = None
 
     @model_validator(mode="after")
     def _is_tag_or_digest(self) -> "Image":
@@ -86,7 +94,9 @@ class Need(Model):
     """An app that this one calls; `as` also sets that environment variable to `<service>:<port>` of it."""
 
     app: Label
-    variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(None, alias="as")
+    variable: Annotated[str, Matching(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = (
+        Field(None, alias="as")
+    )
 
 
 class Secret(Model):
@@ -94,7 +104,7 @@ class Secret(Model):
 
     name: Label
     source: Literal["external", "copy", "generate"]
-    keys: Many[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]] = ()
+    keys: Many[Annotated[str, Matching(r"^[A-Za-z0-9._-]+$", "a key of a Secret: letters, digits and ._-", 253)]] = ()
     store: str | None = None
     """For `external`: the ClusterSecretStore (external-secrets.io) that holds it."""
 
@@ -131,25 +141,39 @@ class App(Model):
             raise ValueError(f"an external app cannot be provided as `{self.provide}`")
         if self.external is None and self.provide == "external":
             raise ValueError("`provide: external` needs `external: {host: …}`")
+        if self.repository is None and any("{" in (image.tag or "") for image in self.images):
+            raise ValueError("a tag pattern such as `{sha}` needs `repository`, whose commits it names")
         return self
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """All apps of a site by name; `root` is the folder that holds theirs."""
+    """All apps of a site by name; `root` is the folder that holds theirs, `digests` hash what each folder holds."""
 
     root: Path
     apps: Mapping[str, App]
+    digests: Mapping[str, str]
 
     def of_repository(self, repository: str) -> dict[str, App]:
         """Return the apps whose source is `repository`, by name."""
         return {name: app for name, app in self.apps.items() if app.repository == repository}
 
 
+def _digest(folder: Path) -> str:
+    """Hash every file below `folder` with its path; of a symbolic link only where it points."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or path.is_file():
+            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
 def _cross_problems(name: str, app: App, document: Document, site: Site, known: set[str]) -> list[Problem]:
     problems = []
-    if not dns_label(name):
-        problems.append(document.problem((), f"the folder name `{name}` must be a DNS label without `--`"))
+    if not dns_label(name) or name == "namespace":
+        text = f"the folder name `{name}` must be a DNS label without `--`, and not `namespace`"
+        problems.append(document.problem((), text))
     if app.repository is not None and app.repository not in site.repositories:
         text = f"`{app.repository}` is not among `repositories` of layersite.yaml"
         problems.append(document.problem(("repository",), text + near_miss(app.repository, site.repositories)))
@@ -181,4 +205,4 @@ def load_catalog(root: Path, site: Site) -> Catalog:
         problems += _cross_problems(name, app, documents[name], site, known)
     if problems:
         raise InvalidInputError(problems)
-    return Catalog(folder, apps)
+    return Catalog(folder, apps, {name: _digest(folder / name) for name in apps})

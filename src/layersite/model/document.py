@@ -1,19 +1,22 @@
-"""Parse a YAML file into a model once, and say of a bad one where, which key, which value, and what was likely meant."""
+"""Parse a YAML file into a model once; of a bad one, say where, which key, which value, and what was likely meant."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.yaml import Yaml, load_nodes
 
-__all__ = ["Document", "Many", "Model", "near_miss", "read_document"]
+__all__ = ["Document", "Many", "Matching", "Model", "near_miss", "read_document"]
 
 Key = str | int
 
@@ -28,6 +31,28 @@ M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], Field(strict=False)]
 """A list in the file, a tuple inside: models are frozen all the way down."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Text that matches `pattern` (ECMA 262, for editors too) and is no longer than `limit`; `what` says so in words."""
+
+    pattern: str
+    what: str
+    limit: int = 255
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check after pydantic has made sure that it is text."""
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Tell editors the same rule."""
+        return {**handler(schema), "pattern": self.pattern, "maxLength": self.limit}
+
+    def _check(self, text: str) -> str:
+        if len(text) > self.limit or not re.search(self.pattern, text) or "\n" in text:
+            raise ValueError(f"must be {self.what}, at most {self.limit} characters")
+        return text
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The one exception tree: each error says what is wrong, which value, and what to do; the CLI maps it to an exit code."""
+"""The one exception tree: each error says what is wrong, which value, what to do; the CLI maps it to an exit code."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -61,19 +61,13 @@ class ToolError(LayersiteError):
     exit_code = 7
 
 
-class SafetyStopError(LayersiteError):
-    """The plan would remove more than the cap allows and nobody confirmed it."""
-
-    exit_code = 8
-
-
 class PartialError(LayersiteError):
     """Some environments failed; the others were carried out."""
 
-    exit_code = 9
+    exit_code = 8
 
 
 class UnknownNameError(LayersiteError):
     """An environment, app or repository that was named on the command line does not exist."""
 
-    exit_code = 10
+    exit_code = 9

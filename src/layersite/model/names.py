@@ -1,4 +1,4 @@
-"""Names that git, DNS and Kubernetes will all accept: made from untrusted text without ever mapping two texts to one."""
+"""Names that git, DNS and Kubernetes all accept, made from untrusted text without ever mapping two texts to one."""
 
 import hashlib
 import re

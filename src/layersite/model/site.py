@@ -1,13 +1,12 @@
 """The site: one generated environments repository, as `layersite.yaml` at its root describes it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from layersite.model.document import Document, Many, Model, read_document
-from layersite.model.names import BASELINE, dns_label
+from layersite.model.document import Document, Many, Matching, Model, read_document
+from layersite.model.names import BASELINE
 
 __all__ = ["SITE_FILE", "Provision", "Site", "load_site"]
 
@@ -15,44 +14,23 @@ SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
 
 
-def _label(limit: int) -> AfterValidator:
-    def check(text: str) -> str:
-        if not dns_label(text, limit):
-            raise ValueError(f"must be lower-case letters, digits and single hyphens, at most {limit} characters")
-        return text
-
-    return AfterValidator(check)
-
-
-def _domain(text: str) -> str:
-    if len(text) > 150 or not all(dns_label(part) for part in text.split(".")):
-        raise ValueError("must be a domain name such as preview.example.com")
-    return text
-
-
-def _prefix(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*-", text) or len(text) > 20:
-        raise ValueError("must be lower-case, start with a letter, end with a hyphen, and have at most 20 characters")
-    return text
-
-
-def _branch(text: str) -> str:
-    if not re.fullmatch(r"(?!-)[A-Za-z0-9._/-]+", text) or re.search(r"\.\.|//|/\.|\.lock$|/$", text):
-        raise ValueError("must be a branch name as git accepts it, of letters, digits and ._/-")
-    return text
-
-
-def _url(text: str) -> str:
-    if text.startswith("-") or re.search(r"[\s\x00-\x1f]", text) or "::" in text:
-        raise ValueError("must be the URL or path of a git repository")
-    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", text):
-        raise ValueError("must not hold a password; let git's credential helper supply it")
-    return text
-
-
-Label = Annotated[str, _label(63)]
-Branch = Annotated[str, AfterValidator(_branch)]
-GitUrl = Annotated[str, AfterValidator(_url)]
+LABEL = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Label = Annotated[str, Matching(LABEL, "lower-case letters, digits and single hyphens", 63)]
+Branch = Annotated[
+    str,
+    Matching(
+        r"^(?![-/.])(?!.*(\.\.|//|/\.|\.lock(/|$)|[/.]$))[A-Za-z0-9._/-]+$",
+        "a branch name as git accepts it, of letters, digits and ._/-",
+    ),
+]
+GitUrl = Annotated[
+    str,
+    Matching(
+        r"^(?!-)(?!.*::)(?![a-z+]+://[^/@]*:[^/@]*@)[^\s\x00-\x1f]+$",
+        "the URL or path of a git repository, without a password (let git's credential helper supply it)",
+        1000,
+    ),
+]
 
 
 class EnvironmentsRepository(Model):
@@ -66,7 +44,9 @@ class Forge(Model):
     """Where changes come from. `git`: every branch below `branch_prefix` of each repository is a change."""
 
     kind: Literal["git"] = "git"
-    branch_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+/)+$")] = "change/"
+    branch_prefix: Annotated[
+        str, Matching(r"^(?![-.])(?!.*(\.\.|/\.))([A-Za-z0-9._-]+/)+$", "letters, digits and ._- that end with a slash")
+    ] = "change/"
 
 
 class Repository(Model):
@@ -93,8 +73,10 @@ class Cluster(Model):
     """The cluster as Argo CD knows it, and what environments look like there."""
 
     name: str = "in-cluster"
-    kubernetes: Annotated[str, Field(pattern=r"^1\.\d+$")] = "1.34"
-    namespace_prefix: Annotated[str, AfterValidator(_prefix)] = "env-"
+    kubernetes: Annotated[str, Matching(r"^1\.\d+$", "a version such as 1.34", 8)] = "1.34"
+    namespace_prefix: Annotated[
+        str, Matching(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*-$", "lower-case, start with a letter and end with a hyphen", 20)
+    ] = "env-"
     baseline: Baseline
 
 
@@ -115,14 +97,19 @@ class Ingress(Model):
 class Exposure(Model):
     """How people reach an exposed app: `<environment>--<app>.<domain>` by HTTPRoute, or by Ingress if one is given."""
 
-    domain: Annotated[str, AfterValidator(_domain)]
+    domain: Annotated[
+        str,
+        Matching(
+            r"^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$", "a domain name such as preview.example.com", 150
+        ),
+    ]
     scheme: Literal["https", "http"] = "https"
     gateway: Gateway = Gateway()
     ingress: Ingress | None = None
 
 
 class Limits(Model):
-    """What one environment may use: its ResourceQuota, and the LimitRange's defaults for containers that say nothing."""
+    """What one environment may use: its ResourceQuota, and the LimitRange's defaults for containers that say none."""
 
     quota: dict[str, str] = {
         "pods": "50",
@@ -144,19 +131,19 @@ class Safety(Model):
 class Site(Model):
     """`layersite.yaml`, the one file a team edits first."""
 
-    organization: Annotated[str, Field(min_length=1, max_length=63)]
+    organization: Annotated[str, Matching(r"[A-Za-z0-9]", "a name with a letter or digit", 63)]
     environments: EnvironmentsRepository
     forge: Forge = Forge()
     repositories: dict[Label, Repository] = {}
     cluster: Cluster
     exposure: Exposure
-    dependencies: Provision = "shared"
+    dependencies: Literal["isolated", "shared", "mock"] = "shared"
     """How an app is provided that an isolated app needs and that says nothing itself."""
     lease_hours: Annotated[int, Field(ge=1, le=8760)] = 72
     """How long an environment without a change lives."""
     limits: Limits = Limits()
     safety: Safety = Safety()
-    allowed_kinds: Many[Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[A-Z][A-Za-z]+$")]] = ()
+    allowed_kinds: Many[Annotated[str, Matching(r"^[a-z0-9.-]+/[A-Z][A-Za-z0-9]+$", "`group/Kind`")]] = ()
     """Further namespaced kinds that apps may contain, as `group/Kind`."""
 
     def namespace(self, environment: str) -> str:

@@ -1,0 +1,25 @@
+"""Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
+
+from layersite.plan.actions import Action, Plan, Refusal, hold_back, make_plan, over_the_cap, plan_named, remove
+from layersite.plan.desired import World, build_environment, host
+from layersite.plan.group import Group, chosen_name, group
+from layersite.plan.slice import decide_slice, touched_apps
+
+__all__ = [
+    "Action",
+    "Group",
+    "Plan",
+    "Refusal",
+    "World",
+    "build_environment",
+    "chosen_name",
+    "decide_slice",
+    "group",
+    "hold_back",
+    "host",
+    "make_plan",
+    "over_the_cap",
+    "plan_named",
+    "remove",
+    "touched_apps",
+]

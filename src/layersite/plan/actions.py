@@ -1,0 +1,187 @@
+"""From what should be and what is to a plan: one action with its reason for every environment."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from layersite.model.change import Change
+from layersite.model.environment import Environment, Lease, Member, Tombstone
+from layersite.model.errors import InvalidInputError
+from layersite.model.names import BASELINE
+from layersite.plan.desired import World, baseline_members, build_environment, change_members
+from layersite.plan.group import group
+
+__all__ = ["Action", "Plan", "Refusal", "hold_back", "make_plan", "over_the_cap", "plan_named", "remove"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """What happens to one environment and why; `result` is what its directory will hold (None for `leave`)."""
+
+    verb: Literal["create", "update", "leave", "remove"]
+    name: str
+    reason: str
+    result: Environment | Tombstone | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Changes that get no environment, or an environment that cannot be made, and why; the others go on."""
+
+    name: str
+    reason: str
+    is_error: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One action per environment and the refusals, both sorted by name."""
+
+    actions: tuple[Action, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+    def having(self, *verbs: str) -> tuple[Action, ...]:
+        """Return the actions with one of `verbs`."""
+        return tuple(action for action in self.actions if action.verb in verbs)
+
+
+def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
+    """Decide for every open change and every environment there is. `changes` must be complete."""
+    actions: dict[str, Action] = {}
+    refusals: list[Refusal] = []
+    for each in group(changes, world.site.repositories):
+        try:
+            members = change_members(each.changes, world.catalog)
+            if not members:
+                text = f"{', '.join(map(str, each.changes))} touches no app of the catalog"
+                refusals.append(Refusal(each.name, text, is_error=False))
+                continue
+            if _is_named(world.current.get(each.name)):
+                text = (
+                    f"the name is taken by an environment that was asked for by hand; `teardown {each.name}` frees it"
+                )
+                refusals.append(Refusal(each.name, text))
+                continue
+            actions[each.name] = _converge(world, each.name, members)
+        except InvalidInputError as error:
+            refusals.append(Refusal(each.name, str(error)))
+            actions[each.name] = Action("leave", each.name, "it cannot be planned, see the refusals")
+    if world.site.cluster.baseline.managed:
+        actions[BASELINE] = _converge(world, BASELINE, baseline_members(world))
+    for name in sorted(world.current.keys() - actions.keys()):
+        actions[name] = _without_change(world, name, now)
+    live = tuple(actions[name] for name in sorted(actions) if not _is_idle(actions[name], world))
+    return Plan(live, tuple(refusals))
+
+
+def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease) -> Plan:
+    """Decide for one environment that is asked for by name, without a change."""
+    current = world.current.get(name)
+    if isinstance(current, Environment) and not _is_named(current):
+        text = f"`{name}` belongs to {', '.join(map(str, current.members))}; choose another name"
+        return Plan((), (Refusal(name, text),))
+    return Plan((_converge(world, name, members, lease),))
+
+
+def _is_named(current: Environment | Tombstone | None) -> bool:
+    """Whether it is an environment without a change, made by `preview --name`."""
+    return isinstance(current, Environment) and current.lease is not None
+
+
+def _is_idle(action: Action, world: World) -> bool:
+    """A leave of a name that has no directory: there is nothing to say about it."""
+    return action.verb == "leave" and action.name not in world.current
+
+
+def _converge(world: World, name: str, members: tuple[Member, ...], lease: Lease | None = None) -> Action:
+    """Compare what the environment should be with what it is."""
+    current = world.current.get(name)
+    if isinstance(current, Tombstone):
+        if current.cause == "teardown" and current.members == members and lease is None:
+            return Action("leave", name, "it was torn down by hand; a new commit of its changes brings it back")
+        wanted = build_environment(world, name, members, None, lease)
+        return Action("create", name, f"{_list(members)} is open again", _next(wanted, current.generation))
+    wanted = build_environment(world, name, members, current, lease)
+    if current is None:
+        return Action("create", name, f"{_list(members)} needs an environment", wanted)
+    reason = _difference(current, wanted, name in world.drifted)
+    if not reason:
+        return Action("leave", name, "nothing changed")
+    return Action("update", name, reason, _next(wanted, current.generation))
+
+
+def _next(wanted: Environment, generation: int) -> Environment:
+    return wanted.model_copy(update={"generation": generation + 1})
+
+
+def _difference(current: Environment, wanted: Environment, drifted: bool) -> str:
+    """Say why `current` must be written anew, or nothing if it need not."""
+    before = {str(member): member.sha for member in current.members}
+    after = {str(member): member.sha for member in wanted.members}
+    parts = [f"{name} joined" for name in sorted(after.keys() - before.keys())]
+    parts += [f"{name} left" for name in sorted(before.keys() - after.keys())]
+    parts += [
+        f"{name} moved from {before[name][:7]} to {after[name][:7]}"
+        for name in sorted(after.keys() & before.keys())
+        if after[name] != before[name]
+    ]
+    if not parts and current.lease != wanted.lease:
+        parts.append("its lease changed")
+    if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
+        parts.append("the site, the catalog or layersite changed")
+    if not parts and drifted:
+        parts.append("its files are not those that were rendered")
+    return ", ".join(parts)
+
+
+def _without_change(world: World, name: str, now: datetime) -> Action:
+    """Decide for an environment that no open change asks for."""
+    current = world.current[name]
+    if isinstance(current, Tombstone):
+        return Action("leave", name, f"it is going away: {current.reason}")
+    if name == BASELINE:
+        return Action("leave", name, "the baseline is never removed by the bot")
+    if any(member.change for member in current.members):
+        return remove(current, "closed", f"{_list(current.members)} is no longer open")
+    if current.lease is not None and current.lease.has_ended(now):
+        return remove(current, "expired", f"its lease ended at {current.lease.until}")
+    return _converge(world, name, current.members, current.lease)
+
+
+def remove(current: Environment, cause: Literal["closed", "expired", "teardown"], reason: str) -> Action:
+    """Return the action that replaces `current` by its tombstone."""
+    tombstone = Tombstone(
+        name=current.name,
+        cluster=current.cluster,
+        namespace=current.namespace,
+        generation=current.generation + 1,
+        cause=cause,
+        reason=reason,
+        members=current.members,
+    )
+    return Action("remove", current.name, reason, tombstone)
+
+
+def _list(members: Iterable[Member]) -> str:
+    return ", ".join(map(str, members)) or "the site"
+
+
+def hold_back(plan: Plan, names: Mapping[str, str]) -> Plan:
+    """Return `plan` with the actions in `names` turned into leaves and refused for the reason given there."""
+    actions = tuple(
+        Action("leave", action.name, names[action.name]) if action.name in names else action for action in plan.actions
+    )
+    refused = tuple(Refusal(name, names[name]) for name in sorted(names))
+    return Plan(actions, plan.refusals + refused)
+
+
+def over_the_cap(plan: Plan, world: World) -> dict[str, str]:
+    """Return the removals with a reason to hold them back, if one run would remove more than the site's cap."""
+    removals = plan.having("remove")
+    living = sum(isinstance(current, Environment) for current in world.current.values())
+    cap = max(world.site.safety.removals, living * world.site.safety.percent // 100)
+    if len(removals) <= cap:
+        return {}
+    text = f"{len(removals)} of {living} environments would go in one run, more than the cap of {cap}; `--yes` does it"
+    return {action.name: text for action in removals}

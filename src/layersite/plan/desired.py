@@ -1,0 +1,159 @@
+"""What an environment should be: its members, its slice with commits and images, its hosts, and its render lock."""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from layersite.model.catalog import Catalog, Image
+from layersite.model.change import Change
+from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone
+from layersite.model.errors import InvalidInputError, Problem
+from layersite.model.names import BASELINE, fit
+from layersite.model.site import Site
+from layersite.plan.slice import decide_slice, touched_apps
+
+__all__ = ["World", "baseline_members", "build_environment", "change_members", "host"]
+
+_RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
+"""The parts of the site that manifests are made from; the rest may change without rendering anything anew."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What was observed, all that a decision rests on.
+
+    `heads` is the commit of each repository's default branch; `drifted` names environments whose committed manifests
+    are not those that the bot wrote.
+    """
+
+    site: Site
+    catalog: Catalog
+    version: str
+    heads: Mapping[str, str] = field(default_factory=dict)
+    current: Mapping[str, Environment | Tombstone] = field(default_factory=dict)
+    drifted: Collection[str] = ()
+
+
+def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member, ...]:
+    """Return one member for each change that touches an app.
+
+    Raises:
+        InvalidInputError: two changes touch one app, of which an environment can show only one commit.
+    """
+    owner: dict[str, Change] = {}
+    members = []
+    for change in changes:
+        apps = touched_apps(change, catalog)
+        for app in apps:
+            if app in owner:
+                text = f"{owner[app]} and {change} both change `{app}`; an environment can show only one of them"
+                raise InvalidInputError([Problem(str(change), 0, "", text)])
+            owner[app] = change
+        if apps:
+            members.append(
+                Member(
+                    repository=change.repository,
+                    number=change.number,
+                    branch=change.branch,
+                    sha=change.sha,
+                    url=change.url,
+                    apps=apps,
+                )
+            )
+    return tuple(members)
+
+
+def baseline_members(world: World) -> tuple[Member, ...]:
+    """Return the default branch of every repository that has an app."""
+    members = []
+    for name, repository in sorted(world.site.repositories.items()):
+        if apps := tuple(sorted(world.catalog.of_repository(name))):
+            sha = world.heads[name]
+            members.append(Member(repository=name, branch=repository.branch, sha=sha, apps=apps, change=False))
+    return tuple(members)
+
+
+def build_environment(
+    world: World, name: str, members: tuple[Member, ...], current: Environment | None, lease: Lease | None
+) -> Environment:
+    """Return the environment that `members` ask for, as generation 1 and with the manifests' hash still empty.
+
+    The commit of an isolated app that no member changed stays as it is in `current` while the members do not move:
+    a merge to a default branch does not restart every environment.
+
+    Raises:
+        InvalidInputError: the slice cannot be made.
+    """
+    by_app = {app: member for member in members for app in member.apps}
+    slots = _baseline_slots(world, by_app) if name == BASELINE else _slots(world, by_app)
+    kept = current.slice if current is not None and current.members == members else {}
+    filled = {app: _fill(world, app, slot, by_app.get(app), kept.get(app)) for app, slot in slots.items()}
+    exposed = [app for app, slot in filled.items() if slot.provision == "isolated" and world.catalog.apps[app].expose]
+    wanted = Environment(
+        name=name,
+        cluster=world.site.cluster.name,
+        namespace=world.site.namespace(name),
+        members=members,
+        slice=filled,
+        urls={app: f"{world.site.exposure.scheme}://{host(world.site, name, app)}" for app in sorted(exposed)},
+        lease=lease,
+    )
+    return wanted.model_copy(update={"render": _lock(world, wanted)})
+
+
+def host(site: Site, environment: str, app: str) -> str:
+    """Return the host name of `app` in `environment`; its first label has at most 63 characters."""
+    return f"{fit(f'{environment}--{app}', 63)}.{site.exposure.domain}"
+
+
+def _slots(world: World, by_app: Mapping[str, Member]) -> dict[str, Slot]:
+    changed = {app: str(member) for app, member in by_app.items() if app in world.catalog.apps}
+    return decide_slice(changed, world.site, world.catalog)
+
+
+def _baseline_slots(world: World, by_app: Mapping[str, Member]) -> dict[str, Slot]:
+    return {
+        name: Slot(provision="isolated" if app.external is None else "external", reason="the baseline runs every app")
+        for name, app in world.catalog.apps.items()
+    }
+
+
+def _fill(world: World, name: str, slot: Slot, member: Member | None, kept: Slot | None) -> Slot:
+    """Add the commit and the images of an isolated app."""
+    app = world.catalog.apps[name]
+    if slot.provision != "isolated":
+        return slot
+    sha = member.sha if member else (kept and kept.sha) or world.heads.get(app.repository or "")
+    branch = member.branch if member else world.site.repositories[app.repository].branch if app.repository else ""
+    number = member.number if member else None
+    images = {image.name: ref for image in app.images if (ref := _image(image, sha, branch, number)) is not None}
+    return slot.model_copy(update={"sha": sha, "images": images})
+
+
+def _image(image: Image, sha: str | None, branch: str, number: int | None) -> str | None:
+    """Return the image's reference, or None where the base's own stays: it has no `{number}` outside a change."""
+    repository = image.repository or image.name
+    if image.digest is not None:
+        return f"{repository}@{image.digest}"
+    if image.tag is None or (number is None and "{number}" in image.tag):
+        return None
+    values = {"sha": sha or "", "short_sha": (sha or "")[:7], "branch": _tag(branch), "number": str(number)}
+    return f"{repository}:{image.tag.format(**values)[:128]}"
+
+
+def _tag(branch: str) -> str:
+    """Return `branch` with what no image tag may hold replaced by hyphens, as docker/metadata-action does."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", branch).strip("-.")
+
+
+def _lock(world: World, wanted: Environment) -> RenderLock:
+    inputs = {
+        "environment": wanted.model_dump(mode="json"),
+        "site": world.site.model_dump(mode="json", include=_RENDERED_FROM),
+        "apps": {app: world.catalog.digests[app] for app in wanted.slice},
+        "layersite": world.version,
+    }
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return RenderLock(layersite=world.version, inputs=digest, manifests="")
