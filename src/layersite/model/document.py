@@ -24,7 +24,9 @@ Key = str | int
 class Model(BaseModel):
     """The base of every model: frozen, unknown keys refused, nothing converted in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 M = TypeVar("M", bound=Model)
@@ -57,7 +59,7 @@ class Matching:
 
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Return `, did you mean …?` with the names of `known` most like `name`, or the empty string."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.7)
     return f", did you mean {' or '.join(f'`{match}`' for match in close)}?" if close else ""
 
 

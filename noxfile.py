@@ -1,0 +1,130 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox==2026.10.20", "uv==0.13.9"]
+# ///
+"""Every task, the same file in the product and in a site: `python3 noxfile.py -l` lists them.
+
+It needs Python and git alone: where nox is missing, it installs the pins above into `.nox/bootstrap` and goes on there.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+try:
+    import nox
+except ModuleNotFoundError:
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("Python's venv cannot install pip here; on Debian and Ubuntu: apt install python3-venv")
+    _source = Path(__file__).read_text(encoding="utf-8")
+    _block = re.findall(r"(?m)^# /// script$\s((?:^#(?:| .*)$\s)+)^# ///$", _source)[0]
+    _pins = tomllib.loads(re.sub(r"(?m)^# ?", "", _block))["dependencies"]
+    _home = Path(__file__).parent.absolute() / ".nox" / "bootstrap"
+    _bin, _done = _home / ("Scripts" if os.name == "nt" else "bin"), _home / "done.txt"
+    if not _done.is_file() or _done.read_text(encoding="utf-8") != str(_pins):
+        venv.create(_home, clear=True, with_pip=True)
+        subprocess.run([_bin / "python", "-m", "pip", "install", "--quiet", *_pins], check=True)
+        _done.write_text(str(_pins), encoding="utf-8")
+    os.environ["PATH"] = f"{_bin}{os.pathsep}{os.environ['PATH']}"
+    os.execv(_bin / "python", ["python", "-m", "nox", "--noxfile", __file__, *sys.argv[1:]])  # noqa: S606
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+
+PRODUCT = Path("src/layersite").is_dir()
+VERBS = {
+    "reconcile": "Bring every environment in line with the open changes; the bot's main job.",
+    "preview": "Make or renew the environment of one change: nox -s preview -- web#change/blue",
+    "teardown": "Take an environment away: nox -s teardown -- web-42",
+    "status": "Show the environments and what they are made of.",
+    "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
+    "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
+}
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the bot: in the product from its sources with dependency `groups`, in a site as it is pinned there."""
+    if PRODUCT:
+        options = [f"--group={group}" for group in groups]
+        venv_path = {"UV_PROJECT_ENVIRONMENT": session.virtualenv.location}
+        session.run_install("uv", "sync", "--locked", *options, env=venv_path, external=True)
+    else:
+        session.install("-r", "requirements/layersite.txt", *(["-r", "requirements/checks.txt"] if groups else []))
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Find mistakes: in a site in its configuration and apps, in the product in its sources."""
+    _install(session, "lint")
+    if PRODUCT:
+        session.run("ruff", "check")
+        session.run("ruff", "format", "--check")
+        session.run("mypy")
+        session.run("lint-imports")
+    else:
+        session.run("layersite", "check", *session.posargs)
+    session.run("yamllint", "--strict", ".")
+
+
+def _add_verb(verb: str, summary: str) -> None:
+    def run(session: nox.Session) -> None:
+        _install(session)
+        session.run("layersite", verb, *session.posargs)
+
+    run.__doc__ = summary
+    nox.session(name=verb, default=False)(run)
+
+
+for _verb, _summary in VERBS.items():
+    _add_verb(_verb, _summary)
+
+if PRODUCT:
+
+    @nox.session
+    def tests(session: nox.Session) -> None:
+        """Run the tests, those that generate a site and run its sessions among them."""
+        _install(session, "test")
+        session.run("pytest", *session.posargs)
+
+    @nox.session(default=False)
+    def demo(session: nox.Session) -> None:
+        """Show a change become an environment and go again, in a temporary folder, without a cluster."""
+        _install(session, "demo")
+        session.run("python", "-m", "layersite.demo", *session.posargs)
+
+    @nox.session(default=False)
+    def bench(session: nox.Session) -> None:
+        """Run the benchmarks."""
+        _install(session, "bench")
+        session.run("python", "-m", "benchmarks", *session.posargs)
+
+    @nox.session(default=False)
+    def docs(session: nox.Session) -> None:
+        """Write the reference pages that follow from the code."""
+        _install(session)
+        session.run("python", "docs/generate.py")
+
+    @nox.session(default=False)
+    def schemas(session: nox.Session) -> None:
+        """Write the JSON schemas of the site's files, which editors read, to schemas/."""
+        _install(session)
+        session.run("python", "-m", "layersite.model.schemas", *(session.posargs or ["schemas"]))
+
+else:
+
+    @nox.session
+    def smoke(session: nox.Session) -> None:
+        """Render every app and see that what it needs to work is there; no cluster needed."""
+        _install(session, "smoke")
+        session.run("pytest", "tests/smoke", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

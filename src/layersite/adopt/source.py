@@ -1,0 +1,179 @@
+"""Tell what kind of source a path is, and read it: plain manifests, a kustomization, a chart or a compose file."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from layersite.adopt.compose import read_compose
+from layersite.adopt.material import Item, Material, check_items
+from layersite.model.document import Document, read_document
+from layersite.model.errors import InvalidInputError, Problem, ToolError
+from layersite.model.names import dns_label
+from layersite.model.yaml import load_nodes
+from layersite.process import run
+
+__all__ = ["read_source"]
+
+_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MANIFEST = (".yaml", ".yml", ".json")
+
+
+def read_source(source: Path, values: Sequence[Path], env_file: Path | None) -> Material:
+    """Read `source`; `values` belong to a chart, `env_file` to a compose file.
+
+    Raises:
+        InvalidInputError: its kind cannot be told, or something in it is wrong; with every problem found.
+        ToolError: kustomize or helm is needed and missing, or refuses the source.
+    """
+    if source.name in (*_KUSTOMIZATION, "Chart.yaml"):
+        source = source.parent
+    kind = _kind(source)
+    if values and kind != "helm":
+        raise _refused(source, f"is read as {kind}, and values belong to a Helm chart; leave them out")
+    if env_file and kind != "compose":
+        raise _refused(source, f"is read as {kind}, and an env file belongs to a compose file; leave it out")
+    if kind == "compose":
+        return read_compose(_compose_file(source), env_file)
+    if kind == "manifests":
+        items = [item for path in _manifests(source) for item in _items(_text(path, source), _name(path, source))]
+    elif kind == "kustomize":
+        items = _items(run(_kustomize(source), timeout=300).decode(), "kustomization.yaml", generated=True)
+    else:
+        items = _items(run(_helm(source, values), timeout=300).decode(), "templates", generated=True)
+    check_items(items)
+    if not items:
+        raise _refused(source, "holds no Kubernetes object")
+    return Material(kind, tuple(items))
+
+
+def _refused(source: Path, text: str) -> InvalidInputError:
+    return InvalidInputError([Problem(str(source), 0, "", text)])
+
+
+def _kind(source: Path) -> str:
+    if not source.exists():
+        raise _refused(source, "does not exist; name a folder or a file")
+    if source.is_file():
+        return "compose" if _is_compose(source) else "manifests"
+    found = {
+        "kustomize": any((source / name).is_file() for name in _KUSTOMIZATION),
+        "helm": (source / "Chart.yaml").is_file(),
+        "compose": any((source / name).is_file() for name in _COMPOSE),
+    }
+    kinds = [kind for kind, is_there in found.items() if is_there]
+    if kinds == ["compose"] and any(_holds_objects(path) for path in _children(source)):
+        kinds.append("manifests")
+    if len(kinds) > 1:
+        raise _refused(source, f"could be {' or '.join(kinds)}; name the file that is meant, or a folder with one kind")
+    return kinds[0] if kinds else "manifests"
+
+
+def _children(source: Path) -> list[Path]:
+    return sorted(path for path in source.iterdir() if path.suffix in _MANIFEST and path.name not in _COMPOSE)
+
+
+def _holds_objects(path: Path) -> bool:
+    return path.is_file() and re.search(rb"(?m)^apiVersion:", path.read_bytes()) is not None
+
+
+def _is_compose(path: Path) -> bool:
+    """Whether the file has `services` at its top and no `kind`: told by its text, for interpolation may break YAML."""
+    text = path.read_bytes()
+    return re.search(rb"(?m)^services:", text) is not None and re.search(rb"(?m)^kind:", text) is None
+
+
+def _compose_file(source: Path) -> Path:
+    if source.is_file():
+        return source
+    found = [source / name for name in _COMPOSE if (source / name).is_file()]
+    if len(found) > 1:
+        raise _refused(source, f"holds {' and '.join(path.name for path in found)}; name the one that is meant")
+    return found[0]
+
+
+def _manifests(source: Path) -> Iterator[Path]:
+    """Yield the manifests below `source` in a fixed order, hidden folders left aside."""
+    if source.is_file():
+        yield source
+        return
+    found = False
+    for path in sorted(source.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(source).parts):
+            continue
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(source.resolve()):
+            raise _refused(path, f"is a symbolic link that leads out of {source}; copy the file instead")
+        if path.is_symlink() and (not path.exists() or path.is_dir()):
+            raise _refused(path, "is a symbolic link to no file; remove it")
+        if path.name in (*_KUSTOMIZATION, "Chart.yaml"):
+            raise _refused(source, f"holds another source, {path.parent.relative_to(source)}; name that one instead")
+        if path.suffix in _MANIFEST and path.is_file():
+            found = True
+            yield path
+    if not found:
+        raise _refused(source, "holds no manifest (*.yaml, *.yml, *.json), kustomization, chart or compose file")
+
+
+def _name(path: Path, source: Path) -> str:
+    return path.name if path == source else path.relative_to(source).as_posix()
+
+
+def _text(path: Path, source: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        text = f"cannot be read as UTF-8 text: {getattr(error, 'reason', error)}; is it a manifest?"
+        raise InvalidInputError([Problem(_name(path, source), 0, "", text)]) from error
+
+
+def _kustomize(source: Path) -> list[str]:
+    for command in (["kustomize", "build"], ["kubectl", "kustomize"]):
+        if shutil.which(command[0]):
+            return [*command, str(source.resolve())]
+    raise ToolError(f"{source} is a kustomization: install `kustomize` (or `kubectl`) and run this again")
+
+
+def _helm(source: Path, values: Sequence[Path]) -> list[str]:
+    if shutil.which("helm") is None:
+        raise ToolError(f"{source} is a Helm chart: install `helm` and run this again")
+    chart = read_document(source / "Chart.yaml", "Chart.yaml").data
+    name = chart.get("name") if isinstance(chart, dict) else None
+    release = name if isinstance(name, str) and dns_label(name, 53) else "release"
+    arguments = [argument for path in values for argument in ("--values", str(path.resolve()))]
+    return ["helm", "template", release, str(source.resolve()), *arguments]
+
+
+def _items(text: str, file: str, generated: bool = False) -> list[Item]:
+    """Return the objects of a text, those in a List one by one."""
+    items: list[Item] = []
+    problems: list[Problem] = []
+    origins = [(match.start(), match[1]) for match in re.finditer(r"(?m)^# Source: [^/\n]+/(\S+)$", text)]
+    for node, data in load_nodes(text, file):
+        origin = next((name for start, name in reversed(origins) if start < node.start_mark.index), file)
+        document = Document(origin, node, data)
+        is_list = isinstance(data, dict) and str(data.get("kind", "")).endswith("List") and "items" in data
+        for index, entry in enumerate(data["items"] or [] if is_list else [data]):
+            line = document.problem(("items", index) if is_list else (), "").line
+            if entry is None:
+                continue
+            if (reason := _not_object(entry)) is not None:
+                problems.append(Problem(origin, line, "", reason))
+            else:
+                items.append(Item(entry, origin, 0 if generated else line))
+    if problems:
+        raise InvalidInputError(problems)
+    return items
+
+
+def _not_object(entry: object) -> str | None:
+    if not isinstance(entry, dict):
+        return "expected a Kubernetes object, found a list or a plain value"
+    for key in ("apiVersion", "kind"):
+        if not isinstance(entry.get(key), str) or not entry[key]:
+            return f"is no Kubernetes object: `{key}` is missing; move files that are none out of the folder"
+    metadata = entry.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        return f"the {entry['kind']} has no `metadata.name`; give it one (`generateName` is not enough)"
+    return None

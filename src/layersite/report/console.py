@@ -1,0 +1,112 @@
+"""Tables, progress and JSON; every text that came from outside is made harmless to a terminal first."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console as RichConsole
+from rich.table import Table
+from rich.text import Text
+
+from layersite.model.environment import Environment, Slot, Tombstone
+from layersite.model.yaml import Yaml
+from layersite.plan import Plan
+
+__all__ = ["Console", "plain"]
+
+
+def plain(text: str) -> str:
+    """Return `text` with control, format (bidi) and surrogate characters written out as `\\\\u…`, newlines kept."""
+    return "".join(
+        f"\\u{ord(char):04x}" if char != "\n" and unicodedata.category(char).startswith("C") else char for char in text
+    )
+
+
+class Console:
+    """Prints to standard output as a table or as JSON (`as_json`), and progress to standard error."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._out = RichConsole(highlight=False, emoji=False, markup=False, soft_wrap=False)
+        self._progress = RichConsole(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+
+    def tell(self, step: str) -> None:
+        """Show one step of the work as a line on standard error."""
+        self._progress.print(Text(f"… {plain(step)}", style="dim"))
+
+    def plan(self, plan: Plan, commit: str | None, dry_run: bool) -> None:
+        """Show a plan: every action with its reason, the slice of what is written, and the refusals."""
+        if self._json:
+            self._print_json(_plan_data(plan, commit, dry_run))
+            return
+        self.table(("action", "environment", "why"), [(a.verb, a.name, a.reason) for a in plan.actions])
+        for action in plan.having("create", "update"):
+            if isinstance(action.result, Environment):
+                self._slice(action.result)
+        for refusal in plan.refusals:
+            self.line(f"{'error' if refusal.is_error else 'skipped'}: {refusal.name}: {refusal.reason}")
+        written = f"committed {commit}" if commit else "nothing to write"
+        self.line("dry run: nothing was written" if dry_run else written)
+
+    def entries(self, entries: Mapping[str, Environment | Tombstone]) -> None:
+        """Show what environments there are."""
+        if self._json:
+            self._print_json([{"kind": type(e).__name__.lower(), **_dump(e)} for e in entries.values()])
+            return
+        rows: list[tuple[str, ...]] = []
+        for name in sorted(entries):
+            entry = entries[name]
+            members = ", ".join(f"{member}@{member.sha[:7]}" for member in entry.members)
+            if isinstance(entry, Environment):
+                until = entry.lease.until if entry.lease else ""
+                rows.append((name, entry.state, members, " ".join(entry.urls.values()), until))
+            else:
+                rows.append((name, "going away", members, entry.reason, ""))
+        self.table(("environment", "state", "shows", "url", "lease"), rows)
+
+    def data(self, data: Yaml, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Show `rows` as a table, or `data` as JSON."""
+        if self._json:
+            self._print_json(data)
+        else:
+            self.table(header, rows)
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Show one table; on no terminal it is as wide as its content."""
+        table = Table(*header, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(Text(plain(cell)) for cell in row))
+        is_terminal = self._out.is_terminal
+        self._out.print(table, width=None if is_terminal else 10_000, crop=False, no_wrap=not is_terminal)
+
+    def line(self, text: str) -> None:
+        """Show one line of text."""
+        if not self._json:
+            self._out.print(plain(text), soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Show an error on standard error."""
+        self._progress.print(Text(f"error: {plain(text)}", style="red"))
+
+    def _slice(self, environment: Environment) -> None:
+        for app in sorted(environment.slice, key=lambda app: (environment.slice[app].provision, app)):
+            slot: Slot = environment.slice[app]
+            self.line(f"  {environment.name}: `{app}` is {slot.provision} because {slot.reason}")
+        for app, url in environment.urls.items():
+            self.line(f"  {environment.name}: `{app}` at {url}")
+
+    def _print_json(self, data: Yaml) -> None:
+        self._out.print(json.dumps(data, indent=2, sort_keys=True), soft_wrap=True)
+
+
+def _dump(document: Environment | Tombstone) -> dict[str, Yaml]:
+    return document.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+def _plan_data(plan: Plan, commit: str | None, dry_run: bool) -> Yaml:
+    actions = [
+        {"verb": a.verb, "name": a.name, "reason": a.reason, "result": _dump(a.result) if a.result else None}
+        for a in plan.actions
+    ]
+    refusals = [{"name": r.name, "reason": r.reason, "is_error": r.is_error} for r in plan.refusals]
+    return {"actions": actions, "refusals": refusals, "commit": commit, "dry_run": dry_run}

@@ -1,0 +1,7 @@
+"""The environments repository: read at a commit, written by compare-and-swap, one directory per environment."""
+
+from layersite.store.graft import Write
+from layersite.store.protocol import Committed, Store
+from layersite.store.snapshot import Entry, Snapshot
+
+__all__ = ["Committed", "Entry", "Snapshot", "Store", "Write"]

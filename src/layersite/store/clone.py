@@ -1,0 +1,143 @@
+"""The bare local clone: kept between runs, used by one process at a time, made anew beside itself when it is broken."""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pygit2
+from pygit2.enums import RepositoryOpenFlag
+
+from layersite.model.errors import StoreError, ToolError
+from layersite.process import CommandError, git
+from layersite.store.refusal import Refusal, explain, redact
+
+__all__ = ["Cache", "Clone"]
+
+T = TypeVar("T")
+_TIP = "refs/heads/tip"
+_TIMEOUT = 600.0
+_QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null")
+"""Nothing runs in the background, and no hook of the machine's configuration runs at all."""
+_TIDY = ("-c", "gc.auto=4000", "-c", "gc.autoDetach=false")
+
+
+class _BrokenCloneError(Exception):
+    """Git cannot work with this clone."""
+
+
+class Clone:
+    """A bare repository at `path` that holds the branch `branch` of `url` from some commit on."""
+
+    def __init__(self, path: Path, url: str, branch: str) -> None:
+        self._path, self._url, self._branch = path, url, branch
+        for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock"):
+            for left_over in path.glob(pattern):
+                left_over.unlink(missing_ok=True)
+        self.repo = self._open()
+
+    def _open(self) -> pygit2.Repository:
+        # Without these flags a broken clone inside a checkout would open the checkout instead.
+        return pygit2.Repository(str(self._path), RepositoryOpenFlag.BARE | RepositoryOpenFlag.NO_SEARCH)
+
+    def _git(self, *arguments: str) -> None:
+        git(*_QUIET, f"--git-dir={self._path}", *arguments, timeout=_TIMEOUT)
+
+    def fetch(self) -> pygit2.Oid | None:
+        """Fetch the branch and return its tip, None if it does not exist: the first time without its history.
+
+        Raises:
+            StoreError: the repository cannot be reached or read.
+        """
+        depth = () if _TIP in self.repo.references else ("--depth=1",)
+        try:
+            source = f"+refs/heads/{self._branch}:{_TIP}"
+            self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, "--", self._url, source)
+        except CommandError as error:
+            if "couldn't find remote ref" in error.stderr:
+                return None
+            refusal = explain(error.stderr)
+            text = f"cannot read {redact(self._url)}: {refusal.message}"
+            # The cause may hold credentials, so it is not chained.
+            raise (_BrokenCloneError(text) if refusal.kind == "unknown" else StoreError(text)) from None
+        if depth:
+            self.repo = self._open()  # libgit2 learns only here that the history ends at this commit
+        target = self.repo.references[_TIP].target
+        assert isinstance(target, pygit2.Oid)  # noqa: S101 - a branch is never symbolic here
+        return target
+
+    def push(self, commit: pygit2.Oid, tip: pygit2.Oid | None) -> Refusal | None:
+        """Move the branch from `tip` (None: it must not exist) to `commit`; return why it did not work, if so."""
+        ref = f"refs/heads/{self._branch}"
+        self.repo.references.create(_TIP, commit, force=True)  # so that the next fetch brings all that came after
+        try:
+            self._git("push", f"--force-with-lease={ref}:{tip or ''}", "--", self._url, f"{commit}:{ref}")
+        except ToolError as error:
+            return explain(error.stderr if isinstance(error, CommandError) else str(error))
+        return None
+
+    def contains(self, tip: pygit2.Oid, commit: pygit2.Oid) -> bool:
+        """Whether `commit` is `tip` or one of its ancestors."""
+        return tip == commit or self.repo.descendant_of(tip, commit)
+
+    def tidy(self) -> None:
+        """Pack the objects when many have gathered; nothing may be in flight, for unreachable ones go at once."""
+        try:
+            self._git(*_TIDY, "gc", "--auto", "--quiet", "--prune=now")
+        except CommandError as error:
+            raise _BrokenCloneError(redact(error.stderr)) from None
+
+
+class Cache:
+    """The folder with the clones: `<key of url and branch>-<number>.git`, of which the highest number counts."""
+
+    def __init__(self, folder: Path, url: str, branch: str) -> None:
+        self._folder, self._url, self._branch = folder, url, branch
+        self._key = hashlib.sha256(f"{url}\0{branch}".encode()).hexdigest()[:12]
+
+    def use(self, operation: Callable[[Clone], T]) -> T:
+        """Run `operation` on the clone while no other process uses it; on a broken one, again on a new one.
+
+        Raises:
+            StoreError: the cache folder cannot be used.
+        """
+        with self._locked():
+            try:
+                return operation(self._open(self._paths()[-1:]))
+            except (pygit2.GitError, KeyError, _BrokenCloneError):
+                broken = self._paths()
+            try:
+                result = operation(self._open([]))
+            except (pygit2.GitError, _BrokenCloneError) as error:
+                raise StoreError(str(error)) from error
+            # Only now: a clone made right after removing a large one is ten times slower on ext4.
+            for path in broken:
+                shutil.rmtree(path, ignore_errors=True)
+            return result
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._key}-*.git"))
+
+    def _open(self, paths: list[Path]) -> Clone:
+        """Open the clone among `paths`, or make one under the next number."""
+        if not paths:
+            number = 1 + max((int(path.stem.rpartition("-")[2]) for path in self._paths()), default=0)
+            paths = [self._folder / f"{self._key}-{number:06}.git"]
+            pygit2.init_repository(str(paths[0]), bare=True)
+        return Clone(paths[0], self._url, self._branch)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the folder's lock, which the kernel drops with the process that holds it, however that ends."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = (self._folder / f"{self._key}.lock").open("wb")
+        except OSError as error:
+            text = f"the cache folder `{self._folder}` cannot be used ({error.strerror}); make it writable"
+            raise StoreError(text) from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,134 @@
+"""Many writers, one branch: compare-and-swap per environment, so that nothing is lost, overwritten or revived."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+import pygit2
+
+from layersite.model.errors import StoreError
+from layersite.store.clone import Cache, Clone
+from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
+from layersite.store.refusal import Refusal, redact
+from layersite.store.snapshot import Snapshot, child, directory_of, read_snapshot
+
+__all__ = ["Committed", "Store"]
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 3.0
+"""Seconds; a wait is drawn evenly from 0 up to a bound that doubles. Without it, 16 writers starve each other."""
+
+_State = Literal["there", "open", "changed"]
+"""A directory at the tip: already as wanted, still as the plan saw it, or somebody else's newer work."""
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What became of the writes, as names in their order.
+
+    `commit` holds what was written; None means that nothing was to do, so nothing was pushed. `conflicts` are those
+    whose directory somebody else changed since the plan: they were left alone. The rest was there already.
+    """
+
+    commit: str | None
+    written: tuple[str, ...]
+    conflicts: tuple[str, ...]
+
+
+class Store:
+    """The branch `branch` of the repository `url`, by way of a clone in the folder `cache`, which is kept.
+
+    `now` gives seconds since 1970 for commits; `sleep` takes seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        branch: str,
+        cache: Path,
+        *,
+        random: Random,
+        attempts: int = 50,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], int] = lambda: int(time.time()),
+    ) -> None:
+        self._url, self._branch, self._attempts = url, branch, attempts
+        self._random, self._sleep, self._now = random, sleep, now
+        self._cache = Cache(cache, url, branch)
+
+    def read(self) -> Snapshot:
+        """Fetch the tip and read every environment in it.
+
+        Raises:
+            StoreError: the repository cannot be reached or read.
+            InvalidInputError: a directory below `environments/` is not as the bot writes it.
+        """
+
+        def operation(clone: Clone) -> Snapshot:
+            snapshot = read_snapshot(clone.repo, clone.fetch())
+            clone.tidy()
+            return snapshot
+
+        return self._cache.use(operation)
+
+    def commit(self, writes: Sequence[Write], subject: str) -> Committed:
+        """Put all `writes`, at most one per environment, into one commit on the branch.
+
+        Raises:
+            InvalidInputError: a name or path is not one that git may see.
+            StoreError: the host refused, or others were faster at every attempt; nothing is half-written.
+        """
+        check_writes(writes)
+        return self._cache.use(lambda clone: self._commit(clone, writes, subject))
+
+    def _commit(self, clone: Clone, writes: Sequence[Write], subject: str) -> Committed:
+        trees = {write.name: write_tree(clone.repo, write.files) if write.files else None for write in writes}
+        first: dict[str, _State] = {}
+        mine: pygit2.Oid | None = None
+        outcome, refusal = Committed(None, (), ()), None
+        for attempt in range(self._attempts + 1):
+            tip = clone.fetch()
+            if mine is not None and tip is not None and clone.contains(tip, mine):
+                return outcome  # the push had landed, only its acknowledgement was lost
+            root = None if tip is None else clone.repo[tip].peel(pygit2.Commit).tree
+            states = {write.name: _compare(root, write, trees[write.name]) for write in writes}
+            first = first or states
+            outcome = _outcome(tip, first, states)
+            todo = [write for write in writes if states[write.name] == "open"]
+            if not todo:
+                return outcome
+            if refusal is not None and (attempt == self._attempts or not refusal.is_passing):
+                raise StoreError(self._explain(refusal))
+            grafted = graft(clone.repo, root, {write.name: trees[write.name] for write in todo})
+            text = message(subject, (write.trailer for write in todo))
+            mine = write_commit(clone.repo, grafted, tip, text, self._now())
+            outcome = replace(outcome, commit=str(mine))
+            refusal = clone.push(mine, tip)
+            if refusal is None:
+                return outcome
+            if refusal.is_passing:
+                self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
+        raise AssertionError("the last round returns or raises")
+
+    def _explain(self, refusal: Refusal) -> str:
+        branch = f"`{self._branch}` of {redact(self._url)}"
+        if not refusal.is_passing:
+            return f"cannot push to {branch}: {refusal.message}"
+        text = f"{self._attempts} attempts to push to {branch} failed; nothing was lost, and running again goes on"
+        return f"{text}. The last answer: {refusal.message}"
+
+
+def _compare(root: pygit2.Tree | None, write: Write, tree: pygit2.Oid | None) -> _State:
+    found = child(root, directory_of(write.name))
+    if (found and found.id) == tree:
+        return "there"
+    return "open" if (found and str(found.id)) == write.expected else "changed"
+
+
+def _outcome(tip: pygit2.Oid | None, first: Mapping[str, _State], states: Mapping[str, _State]) -> Committed:
+    """Return what holds once the open ones are written: those that were there from the first are not our doing."""
+    written = tuple(name for name, state in states.items() if state == "open" or state == "there" != first[name])
+    conflicts = tuple(name for name, state in states.items() if state == "changed")
+    return Committed(str(tip) if written else None, written, conflicts)

@@ -1,0 +1,130 @@
+"""What the environments repository holds at one commit, parsed; a directory that does not belong there is an error."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+
+from layersite.model.document import read_document
+from layersite.model.environment import Environment, Tombstone
+from layersite.model.errors import InvalidInputError, Problem
+from layersite.model.names import is_environment_name, shard
+
+__all__ = ["ENVIRONMENTS", "Entry", "Snapshot", "child", "directory_of", "read_snapshot"]
+
+ENVIRONMENTS = "environments"
+_ENVIRONMENT_FILE = "environment.yaml"
+_TOMBSTONE_FILE = "tombstone.yaml"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One environment's directory: its document (one of both), its git tree id and that of `manifests/`, in hex."""
+
+    environment: Environment | None
+    tombstone: Tombstone | None
+    tree: str
+    manifests: str | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Every environment by name, sorted, as of `commit`; that is None while the branch does not exist."""
+
+    commit: str | None
+    entries: Mapping[str, Entry]
+
+
+def directory_of(name: str) -> str:
+    """Return the path of the environment `name` in the repository."""
+    return f"{ENVIRONMENTS}/{shard(name)}/{name}"
+
+
+def child(tree: pygit2.Tree | None, path: str) -> pygit2.Tree | None:
+    """Return the folder at `path` below `tree`, None where there is none."""
+    found = tree[path] if tree is not None and path in tree else None
+    return found if isinstance(found, pygit2.Tree) else None
+
+
+def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None) -> Snapshot:
+    """Read every environment at the commit `tip`.
+
+    Raises:
+        InvalidInputError: with every directory and document that is not as the bot writes it.
+    """
+    entries: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    commit = None if tip is None else repo[tip].peel(pygit2.Commit)
+    for path, name, tree in _directories(commit and child(commit.tree, ENVIRONMENTS), problems.append):
+        try:
+            entries[name] = _read_entry(tree, path, name)
+        except InvalidInputError as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInputError(problems)
+    return Snapshot(None if tip is None else str(tip), dict(sorted(entries.items())))
+
+
+def _name(entry: pygit2.Object) -> str:
+    return (entry.raw_name or b"").decode("utf-8", "backslashreplace")
+
+
+def _folders(tree: pygit2.Tree | None) -> Iterator[tuple[str, pygit2.Tree]]:
+    for entry in tree or ():
+        if isinstance(entry, pygit2.Tree):
+            yield _name(entry), entry
+
+
+def _directories(
+    environments: pygit2.Tree | None, report: Callable[[Problem], None]
+) -> Iterator[tuple[str, str, pygit2.Tree]]:
+    """Yield path, name and tree of each environment's directory, and report those that stand in a wrong place."""
+    for code, folder in _folders(environments):
+        if not re.fullmatch("[0-9a-f]{2}", code):
+            report(_misplaced(f"{ENVIRONMENTS}/{code}", code))
+            continue
+        for name, tree in _folders(folder):
+            path = f"{ENVIRONMENTS}/{code}/{name}"
+            if is_environment_name(name) and shard(name) == code:
+                yield path, name, tree
+            else:
+                report(_misplaced(path, name))
+
+
+def _misplaced(path: str, name: str) -> Problem:
+    if is_environment_name(name):
+        return Problem(path, 0, "", f"the environment `{name}` belongs in `{directory_of(name)}`; move or remove it")
+    text = "is not an environment's name (lower-case letters, digits and single hyphens, 3 to 40 characters); remove it"
+    return Problem(ascii(path)[1:-1], 0, "", f"{name!a} {text}")
+
+
+def _read_entry(tree: pygit2.Tree, path: str, name: str) -> Entry:
+    documents = (_ENVIRONMENT_FILE, _TOMBSTONE_FILE)
+    files = [file for file in documents if file in tree and isinstance(tree[file], pygit2.Blob)]
+    if len(files) != 1:
+        text = f"must hold one of `{_ENVIRONMENT_FILE}` and `{_TOMBSTONE_FILE}`, and holds {len(files) or 'none'}"
+        raise InvalidInputError([Problem(path, 0, "", f"{text}; revert the commit that did it, or remove it")])
+    parsed = _read_document(tree[files[0]], f"{path}/{files[0]}", name)
+    manifests = child(tree, "manifests")
+    return Entry(
+        parsed if isinstance(parsed, Environment) else None,
+        parsed if isinstance(parsed, Tombstone) else None,
+        str(tree.id),
+        None if manifests is None else str(manifests.id),
+    )
+
+
+def _read_document(blob: pygit2.Object, source: str, name: str) -> Environment | Tombstone:
+    try:
+        text = blob.read_raw().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError([Problem(source, 0, "", f"is not UTF-8 ({error}); revert its last change")]) from error
+    document = read_document(Path(source), source, text)
+    model: type[Environment] | type[Tombstone] = Environment if source.endswith(_ENVIRONMENT_FILE) else Tombstone
+    parsed = document.parse(model)
+    if parsed.name != name:
+        text = f"`{parsed.name}` stands in the directory of `{name}`; restore the name or move the directory"
+        raise InvalidInputError([document.problem(("name",), text)])
+    return parsed
