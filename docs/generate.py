@@ -48,7 +48,7 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, 
         key = field.alias or name
         default = "needed" if field.is_required() else _default(field.get_default(call_default_factory=True))
         kind = _kind(properties["properties"][key])
-        inner = [found for found in _models_in(field.annotation)]
+        inner = _models_in(field.annotation)
         text = field.description or (_one_line(inner[0].__doc__) if inner else "")
         yield f"{prefix}{key}", kind, default, _one_line(text).replace("|", "\\|")
         for found in inner:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import click
@@ -48,7 +49,7 @@ class Place:
             site=site,
             catalog=catalog,
             forge=GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge"),
-            store=Store(site.environments.url, site.environments.branch, self.cache / "store"),
+            store=Store(site.environments.url, site.environments.branch, self.cache / "store", random=Random()),  # noqa: S311  it spreads retries, it keeps no secret
             renderer=Renderer(site, catalog, self.cache / "bases"),
             now=lambda: datetime.now(UTC).replace(microsecond=0),
             tell=console.tell,
@@ -221,4 +222,23 @@ def adopt(
     """Make the catalog from manifests, a kustomization, a Helm chart or a compose file at SOURCE."""
     adoption = read_adoption(source, repository=repository, values=values, env_file=env_file)
     written = write_adoption(adoption, place.root, dry_run=dry_run)
-    Console(output == "json").adoption(adoption_tables(adoption, written), dry_run)
+    console = Console(output == "json")
+    console.sections(
+        {
+            "apps": [app.name for app in adoption.apps],
+            "files": [{"path": str(file.path), "state": file.state} for file in written],
+            "needs": [
+                {"app": edge.app, "needs": edge.needs, "evidence": str(evidence)}
+                for edge in adoption.edges
+                for evidence in edge.evidence
+            ],
+            **{
+                name: [{"app": r.app, "host": r.host, "reason": r.reason, "evidence": str(r.evidence)} for r in found]
+                for name, found in (("unresolved", adoption.unresolved), ("ambiguous", adoption.ambiguous))
+            },
+            "secrets": [{"app": s.app, "name": s.name, "keys": ", ".join(s.keys)} for s in adoption.secrets],
+            "left_out": [{"file": o.file, "what": o.what, "reason": o.reason} for o in adoption.left_out],
+            "notes": list(adoption.notes),
+        }
+    )
+    console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")

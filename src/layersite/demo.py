@@ -81,7 +81,11 @@ class Demo:
         if show or done.returncode:
             said = (done.stdout + done.stderr if done.returncode else done.stdout).replace(str(self.folder), "…")
             self.console.print(
-                "".join(f"    {line}\n" for line in said.splitlines()), markup=False, highlight=False, end=""
+                "".join(f"    {line}\n" for line in said.splitlines()),
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+                end="",
             )
         if done.returncode:
             sys.exit(f"`{shlex.join(argv)}` ended with exit code {done.returncode}")

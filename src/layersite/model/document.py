@@ -37,7 +37,7 @@ Many = Annotated[tuple[T, ...], Field(strict=False)]
 
 @dataclass(frozen=True)
 class Matching:
-    """Text that matches `pattern` (ECMA 262, for editors too) and is no longer than `limit`; `what` says so in words."""
+    """Text of at most `limit` characters that matches `pattern` (ECMA 262, for editors too), which `what` says."""
 
     pattern: str
     what: str

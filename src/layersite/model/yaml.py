@@ -7,7 +7,7 @@ else; ryaml and PyYAML both leave some of those plain (`no`, `1e3`).
 
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any, cast
@@ -22,25 +22,14 @@ _TAG = "tag:yaml.org,2002:"
 _MAX_NODES = 200_000
 """Nodes that one file may expand to, aliases counted each time: a bomb of 236 bytes expands to 28 MB."""
 
+_MAX_DEPTH = 200
+
 Yaml = Any
 """A parsed YAML value: dict, list, str, int, float, bool or None. Kubernetes objects have no tighter type."""
 
 
 class _Loader(yaml.CSafeLoader):
-    """A safe loader with go-yaml's idea of what a plain scalar means; duplicate keys are errors."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Build a dict with text keys, refusing one that stands there twice (PyYAML would keep the last in silence)."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == _TAG + "merge":
-                continue
-            if key.value in seen:
-                text = f"the key {key.value!r} stands here twice"
-                raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
-            seen.add(key.value)
-            key.tag = _TAG + "str"
-        return super().construct_mapping(node, deep)
+    """A safe loader with go-yaml's idea of what a plain scalar means."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -78,20 +67,53 @@ _Loader.add_constructor(_TAG + "int", _construct_int)
 _Loader.add_constructor(_TAG + "float", _construct_float)
 
 
-def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """Count the nodes below `node` with every alias expanded, in time linear to the nodes written down."""
+_SCALARS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "merge")}
+_TAGS = {yaml.ScalarNode: _SCALARS, yaml.SequenceNode: {_TAG + "seq"}, yaml.MappingNode: {_TAG + "map"}}
+
+
+def _inspect(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Refuse what no plain data holds, make every key text, and return the size of `node` with aliases expanded.
+
+    This takes time linear to the nodes that are written down. PyYAML itself would keep the last of two equal keys in
+    silence, and merges `<<` in place, so it must happen before values are made.
+    """
     if id(node) in sizes:
         if not sizes[id(node)]:
             raise yaml.YAMLError("an alias refers to the node that it stands in")
         return sizes[id(node)]
     sizes[id(node)] = 0
+    if node.tag not in _TAGS[type(node)]:
+        raise yaml.MarkedYAMLError(problem=f"the tag {node.tag!r} has no meaning here", problem_mark=node.start_mark)
     children: Iterable[yaml.Node] = ()
     if isinstance(node, yaml.SequenceNode):
         children = node.value
     elif isinstance(node, yaml.MappingNode):
-        children = (child for pair in node.value for child in pair)
-    sizes[id(node)] = 1 + sum(_expanded_size(child, sizes) for child in children)
+        _make_keys_text(node)
+        children = [child for pair in node.value for child in pair]
+    sizes[id(node)] = 1 + sum(_inspect(child, sizes) for child in children)
     return sizes[id(node)]
+
+
+def _make_keys_text(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != _TAG + "merge":
+            if key.value in seen:
+                text = f"the key {key.value!r} stands here twice"
+                raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
+            seen.add(key.value)
+            key.tag = _TAG + "str"
+
+
+def _check_depth(text: str) -> None:
+    """Refuse nesting that would overflow the C stack of PyYAML, which crashes the process."""
+    if sum(map(text.count, "[{-?:")) < 5_000:
+        return
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f"it is nested more than {_MAX_DEPTH} deep; make it flatter")
 
 
 def load_nodes(text: str, source: str) -> list[tuple[yaml.Node, Yaml]]:
@@ -102,10 +124,11 @@ def load_nodes(text: str, source: str) -> list[tuple[yaml.Node, Yaml]]:
     """
     documents = []
     try:
+        _check_depth(text)
         loader = _Loader(text)
         while loader.check_node():
             node = cast(yaml.Node, loader.get_node())
-            if _expanded_size(node, {}) > _MAX_NODES:
+            if _inspect(node, {}) > _MAX_NODES:
                 raise yaml.YAMLError(f"its aliases expand to more than {_MAX_NODES:,} nodes; write it out shorter")
             documents.append((node, loader.construct_document(node)))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -124,7 +147,7 @@ def load_all(text: str, source: str) -> list[Yaml]:
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*\Z")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-_BLOCK = re.compile(r"(?! )[\t\x20-\x7e\n\u00a0-\u2027\u202a-\ud7ff]*\S\n\Z")
+_BLOCK = re.compile(r"(?![ \t\n])[\t\x20-\x7e\n\u00a0-\u2027\u202a-\ud7ff]*[\x21-\x7e\u00a1-\u2027\u202a-\ud7ff]\n\Z")
 """Text that a literal block holds unchanged: printable, no leading space, exactly one final newline."""
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
-import yaml
 
 from layersite.model.document import near_miss
 from layersite.model.errors import InvalidInputError, Problem
@@ -21,7 +20,6 @@ from layersite.render.sandbox import CLOSE, NO_VARIABLE, OPEN, Sandbox
 __all__ = ["OverlaySet"]
 
 _SUFFIX = ".yaml.j2"
-_MAX_DEPTH = 200
 _TOKEN = re.compile(f"{OPEN}([0-9]+){CLOSE}")
 _FAILURES = (
     *(jinja2.TemplateError, SyntaxError, RecursionError, MemoryError),
@@ -93,7 +91,6 @@ class OverlaySet:
 
 def _parse(text: str, source: str) -> list[Yaml]:
     try:
-        _check_depth(text)
         return load_all(text, source)
     except InvalidInputError as error:
         problem = error.problems[0]
@@ -102,20 +99,6 @@ def _parse(text: str, source: str) -> list[Yaml]:
             [problem.message, *(f"; once rendered, line {problem.line} is `{line[:80]}`" for line in lines)]
         )
         raise InvalidInputError([Problem(source, 0, "", _TOKEN.sub("{{ … }}", message))]) from error
-
-
-def _check_depth(text: str) -> None:
-    """Refuse nesting that would overflow the C stack of PyYAML, which crashes the process."""
-    if sum(map(text.count, "[{-?:")) < 5_000:
-        return
-    depth = 0
-    try:
-        for event in yaml.parse(text, yaml.CSafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH:
-                raise jinja2.TemplateRuntimeError(f"it is nested more than {_MAX_DEPTH} deep; make it flatter")
-    except yaml.YAMLError:
-        return  # the reader says what is wrong, and where
 
 
 class _Filler:

@@ -1,6 +1,7 @@
 """Tables, progress and JSON; every text that came from outside is made harmless to a terminal first."""
 
 import json
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -27,7 +28,8 @@ class Console:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._out = RichConsole(highlight=False, emoji=False, markup=False, soft_wrap=False)
+        width = None if sys.stdout.isatty() else 10_000  # in CI nothing is wrapped or cut
+        self._out = RichConsole(highlight=False, emoji=False, markup=False, width=width)
         self._progress = RichConsole(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
     def tell(self, step: str) -> None:
@@ -71,13 +73,24 @@ class Console:
         else:
             self.table(header, rows)
 
+    def sections(self, sections: Mapping[str, Sequence[str | Mapping[str, str]]]) -> None:
+        """Show each section that holds something under its name: rows with the same keys, or plain lines."""
+        if self._json:
+            self._print_json({name: list(rows) for name, rows in sections.items()})
+            return
+        for name, rows in sections.items():
+            if rows and isinstance(rows[0], Mapping):
+                self.line(f"\n{name} ({len(rows)})")
+                self.table(tuple(rows[0]), [tuple(row.values()) for row in rows if isinstance(row, Mapping)])
+            elif rows:
+                self.line(f"\n{name} ({len(rows)})\n" + "\n".join(f"- {row}" for row in rows))
+
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Show one table; on no terminal it is as wide as its content."""
+        """Show one table."""
         table = Table(*header, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
-        is_terminal = self._out.is_terminal
-        self._out.print(table, width=None if is_terminal else 10_000, crop=False, no_wrap=not is_terminal)
+        self._out.print(table)
 
     def line(self, text: str) -> None:
         """Show one line of text."""

@@ -13,7 +13,7 @@ from layersite.model.errors import StoreError
 from layersite.store.clone import Cache, Clone
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
 from layersite.store.refusal import Refusal, redact
-from layersite.store.snapshot import Snapshot, child, directory_of, read_snapshot
+from layersite.store.snapshot import Entry, Snapshot, child, directory_of, read_snapshot
 
 __all__ = ["Committed", "Store"]
 
@@ -49,13 +49,14 @@ class Store:
         branch: str,
         cache: Path,
         *,
-        random: Random,
+        random: Random | None = None,
         attempts: int = 50,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._url, self._branch, self._attempts = url, branch, attempts
-        self._random, self._sleep, self._now = random, sleep, now
+        self._random, self._sleep, self._now = random or Random(), sleep, now  # noqa: S311 - jitter is no secret
+        self._last: Mapping[str, Entry] = {}
         self._cache = Cache(cache, url, branch)
 
     def read(self) -> Snapshot:
@@ -67,11 +68,13 @@ class Store:
         """
 
         def operation(clone: Clone) -> Snapshot:
-            snapshot = read_snapshot(clone.repo, clone.fetch())
+            snapshot = read_snapshot(clone.repo, clone.fetch(), self._last)
             clone.tidy()
             return snapshot
 
-        return self._cache.use(operation)
+        snapshot = self._cache.use(operation)
+        self._last = snapshot.entries
+        return snapshot
 
     def commit(self, writes: Sequence[Write], subject: str) -> Committed:
         """Put all `writes`, at most one per environment, into one commit on the branch.

@@ -48,8 +48,8 @@ def child(tree: pygit2.Tree | None, path: str) -> pygit2.Tree | None:
     return found if isinstance(found, pygit2.Tree) else None
 
 
-def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None) -> Snapshot:
-    """Read every environment at the commit `tip`.
+def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None, before: Mapping[str, Entry]) -> Snapshot:
+    """Read every environment at the commit `tip`; what has the tree that it had `before` is not parsed again.
 
     Raises:
         InvalidInputError: with every directory and document that is not as the bot writes it.
@@ -58,6 +58,9 @@ def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None) -> Snapshot:
     problems: list[Problem] = []
     commit = None if tip is None else repo[tip].peel(pygit2.Commit)
     for path, name, tree in _directories(commit and child(commit.tree, ENVIRONMENTS), problems.append):
+        if name in before and before[name].tree == str(tree.id):
+            entries[name] = before[name]
+            continue
         try:
             entries[name] = _read_entry(tree, path, name)
         except InvalidInputError as error:

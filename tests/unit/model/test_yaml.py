@@ -78,7 +78,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (BOMB, "aliases expand to more than 200,000 nodes"),
         ("a: &a [*a]", "an alias refers to the node that it stands in"),
         ("a: 1\na: 2\n", "stands here twice"),
-        ("!!python/object/apply:os.system [id]", "could not determine a constructor"),
+        ("!!python/object/apply:os.system [id]", "has no meaning here"),
         ("[" * 5000, "not valid YAML"),
         ("? [a]\n: b\n", "not valid YAML"),
     ],

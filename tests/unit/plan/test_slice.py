@@ -1,5 +1,7 @@
 """How the apps of an environment are provided, and why."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,8 +115,11 @@ GRAPHS = st.dictionaries(st.sampled_from(NAMES), st.sets(st.sampled_from(NAMES))
 
 
 def from_graph(graph: dict[str, set[str]], exposed: set[str]) -> Catalog:
-    apps = {name: make_app(needs=tuple(sorted(graph.get(name, ()))), **({"expose": {}} if name in exposed else {}))
-            for name in NAMES}  # fmt: skip
+    def app(name: str) -> App:
+        more: dict[str, Any] = {"expose": {}} if name in exposed else {}
+        return make_app(None, tuple(sorted(graph.get(name, ()))), **more)
+
+    apps = {name: app(name) for name in NAMES}
     return make_catalog(**apps)
 
 

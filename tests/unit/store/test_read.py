@@ -31,6 +31,15 @@ def test_environments_come_back_by_name_with_their_tree_ids(store: Store, remote
     assert entry.manifests == remote.git("rev-parse", f"main:{WEB}/manifests").strip()
 
 
+def test_a_later_read_sees_what_changed_and_keeps_the_rest(store: Store) -> None:
+    store.commit(adding("web-42", "api-7"), "add")
+    before = store.read().entries
+    store.commit(adding("web-42", generation=2, expected=before["web-42"].tree), "update")
+    after = store.read().entries
+    assert after["web-42"].environment != before["web-42"].environment
+    assert after["api-7"] == before["api-7"]
+
+
 def test_a_tombstone_is_read_as_one(store: Store, remote: Remote) -> None:
     remote.put({f"{WEB}/tombstone.yaml": TOMBSTONE})
     entry = store.read().entries["web-42"]
