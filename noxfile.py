@@ -41,7 +41,7 @@ nox.options.download_python = "never"
 PRODUCT = Path("src/layersite").is_dir()
 VERBS = {
     "reconcile": "Bring every environment in line with the open changes; the bot's main job.",
-    "preview": "Make or renew the environment of one change: nox -s preview -- web#change/blue",
+    "preview": "Make or renew the environment of one change: nox -s preview -- web#blue",
     "teardown": "Take an environment away: nox -s teardown -- web-42",
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",

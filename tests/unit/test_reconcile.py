@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -46,7 +47,7 @@ def site(tmp_path: Path) -> Path:
         "exposure": {"domain": "preview.example.com"},
     }
     write(root / "layersite.yaml", dump(settings))
-    apps = {
+    apps: dict[str, dict[str, Any]] = {
         "web": {"repository": "shop", "needs": [{"app": "cart", "as": "CART"}, {"app": "db"}], "expose": {}},
         "cart": {"repository": "cart", "images": [{"name": "cart", "repository": "reg/cart", "tag": "{short_sha}"}]},
         "db": {},
