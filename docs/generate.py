@@ -13,7 +13,7 @@ from layersite.model.environment import Environment, Tombstone
 from layersite.model.site import Site
 
 FOLDER = Path(__file__).parent / "reference"
-FILES = {
+FILES: dict[str, type[BaseModel]] = {
     "layersite.yaml": Site,
     "apps/&lt;app&gt;/app.yaml": App,
     "environments/&lt;2 hex&gt;/&lt;name&gt;/environment.yaml": Environment,
