@@ -17,7 +17,7 @@ from layersite.store.snapshot import Entry, Snapshot, child, directory_of, read_
 
 __all__ = ["Committed", "Store"]
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.2, 0.8
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 6.0
 """Seconds; a wait is drawn evenly from 0 up to a bound that doubles. Without it, 16 writers starve each other."""
 
 _State = Literal["there", "open", "changed"]
