@@ -1,4 +1,7 @@
-"""Rule 5: a site with local edits moves from the previous version to this one without a conflict."""
+"""Rule 5: a site with local edits moves from the previous version to this one without a conflict.
+
+The previous version is made up, so that every kind of difference occurs; the last test takes the real one from history.
+"""
 
 import shutil
 from collections.abc import Mapping
@@ -8,7 +11,7 @@ import copier
 import pytest
 
 from layersite.model.site import load_site
-from tests.template.helpers import commit_all, contents, generate, git
+from tests.template.helpers import ROOT, commit_all, contents, copy_work_tree, generate, git
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -107,3 +110,41 @@ def test_a_second_update_changes_nothing(site: Path, tmp_path: Path) -> None:
     commit_all(again, "chore: update")
     update(again)
     assert git(again, "status", "--porcelain") == ""
+
+
+SHIPPED = ("copier.yml", "*.jinja", "noxfile.py", "apps", "environments", "requirements", "schemas", "tests/smoke")
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository with the last commit that shipped something else as v0.0.1, and the work tree as v0.0.2."""
+    history = git(ROOT, "rev-list", "--first-parent", "HEAD", "--", *SHIPPED).split()
+    older = [commit for commit in history if git(ROOT, "diff", "--name-only", commit, "--", *SHIPPED)]
+    if not older:
+        pytest.skip("this clone has no commit that shipped something else; fetch the whole history")
+    folder = tmp_path_factory.mktemp("releases") / "template"
+    git(ROOT, "clone", "--quiet", "--no-checkout", f"file://{ROOT}", str(folder))
+    git(folder, "checkout", "--quiet", "-B", "main", older[0])
+    git(folder, "tag", "--force", "v0.0.1")
+    git(folder, "rm", "-r", "--quiet", ".")
+    copy_work_tree(folder)
+    commit_all(folder, "feat: what comes next")
+    git(folder, "tag", "--force", "v0.0.2")
+    return folder
+
+
+def test_an_update_from_the_previous_commit_of_the_template_leaves_no_conflict(releases: Path, tmp_path: Path) -> None:
+    site = generate(releases, tmp_path / "site", vcs_ref="v0.0.1", organization="Acme")
+    git(site, "init", "--quiet")
+    commit_all(site, "feat: a new site")
+    edit(site / "layersite.yaml", "lease_hours: 72", "lease_hours: 24")
+    edit(site / "README.md", "# Environments", "# Acme's environments")
+    edit(site / "apps/hello-web/app.yaml", "base:\n", "replicas: 2\nbase:\n")
+    commit_all(site, "feat: our own")
+    update(site)
+    assert git(site, "ls-files", "--unmerged") == ""
+    assert git(site, "diff", "--check") == ""
+    assert load_site(site)[0].lease_hours == 24
+    assert (site / "README.md").read_text("utf-8").startswith("# Acme's environments")
+    assert "replicas: 2" in (site / "apps/hello-web/app.yaml").read_text("utf-8")
+    assert (site / "noxfile.py").read_bytes() == (ROOT / "noxfile.py").read_bytes()

@@ -45,7 +45,10 @@ class Forge(Model):
 
     kind: Literal["git"] = "git"
     branch_prefix: Annotated[
-        str, Matching(r"^(?![-.])(?!.*(\.\.|/\.))([A-Za-z0-9._-]+/)+$", "letters, digits and ._- that end with a slash")
+        str,
+        Matching(
+            r"^(?![-.])(?!.*(\.\.|/\.|\.lock/))([A-Za-z0-9._-]+/)+$", "letters, digits and ._- that end with a slash"
+        ),
     ] = "change/"
 
 
@@ -72,7 +75,9 @@ class Baseline(Model):
 class Cluster(Model):
     """The cluster as Argo CD knows it, and what environments look like there."""
 
-    name: str = "in-cluster"
+    name: Annotated[str, Matching(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", "the name that `argocd cluster list` shows")] = (
+        "in-cluster"
+    )
     kubernetes: Annotated[str, Matching(r"^1\.\d+$", "a version such as 1.34", 8)] = "1.34"
     namespace_prefix: Annotated[
         str, Matching(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*-$", "lower-case, start with a letter and end with a hyphen", 20)

@@ -110,7 +110,7 @@ class Renderer:
                     items.pop(key, None)
                 elif key in items:
                     definition = self._schemas.definition(document["apiVersion"], document["kind"])
-                    items[key] = merge(items[key], document, definition)
+                    items[key] = merge(items[key], document, definition, f"apps/{name}/overlays/{file}")
                 else:
                     items[key] = document
         return list(items.values())
