@@ -1,6 +1,10 @@
 """The bot's loop against real repositories: what is committed, what is left alone, and what it says."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -269,15 +273,27 @@ def test_hostile_text_is_harmless_in_output_and_commit(site: Path, run: Run) -> 
     assert "rm -rf /" not in message
 
 
-def test_the_same_inputs_give_the_same_tree(site: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+MACHINES = {
+    "here": {},
+    "another hash seed and time zone": {"PYTHONHASHSEED": "1", "TZ": "Pacific/Auckland"},
+    "another hash seed and locale": {"PYTHONHASHSEED": "4242", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0"},
+}
+
+
+def test_the_same_inputs_give_the_same_tree_on_every_machine(site: Path, tmp_path: Path) -> None:
     push(site, "cart", "42")
-    run("reconcile")
-    tree = git("rev-parse", "main^{tree}", cwd=site.parent / "environments.git")
-    git("update-ref", "-d", "refs/heads/main", cwd=site.parent / "environments.git")
-    monkeypatch.setenv("TZ", "Pacific/Auckland")
-    monkeypatch.setenv("LC_ALL", "tr_TR.UTF-8")
-    run("reconcile")
-    assert git("rev-parse", "main^{tree}", cwd=site.parent / "environments.git") == tree
+    push(site, "shop", "new-look")
+    push(site, "cart", "new-look")
+    trees = {}
+    for number, (machine, settings) in enumerate(MACHINES.items()):
+        checkout = shutil.copytree(site, tmp_path / f"machine {number}" / "site")
+        for name in ("shop", "cart"):
+            git("clone", "-q", "--mirror", str(tmp_path / name), str(checkout.parent / name))
+        git("init", "-q", "--bare", "-b", "main", str(checkout.parent / "environments.git"))
+        argv = [str(Path(sys.executable).with_name("layersite")), "--site", str(checkout), "reconcile"]
+        subprocess.run(argv, env={**os.environ, **settings}, cwd=checkout.parent, check=True, capture_output=True)
+        trees[machine] = git("rev-parse", "main^{tree}", cwd=checkout.parent / "environments.git")
+    assert trees == dict.fromkeys(MACHINES, trees["here"])
 
 
 def test_check_finds_manifests_that_were_edited_by_hand(site: Path, run: Run, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from layersite.model.names import BASELINE, fit
 from layersite.model.site import Site
 from layersite.plan.slice import decide_slice, touched_apps
 
-__all__ = ["World", "baseline_members", "build_environment", "change_members", "host"]
+__all__ = ["RENDERED_FROM", "World", "baseline_members", "build_environment", "change_members", "host"]
 
-_RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
+RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
 """The parts of the site that manifests are made from; the rest may change without rendering anything anew."""
 
 
@@ -151,7 +151,7 @@ def _tag(branch: str) -> str:
 def _lock(world: World, wanted: Environment) -> RenderLock:
     inputs = {
         "environment": wanted.model_dump(mode="json"),
-        "site": world.site.model_dump(mode="json", include=_RENDERED_FROM),
+        "site": world.site.model_dump(mode="json", include=RENDERED_FROM),
         "apps": {app: world.catalog.digests[app] for app in wanted.slice},
         "layersite": world.version,
     }

@@ -8,7 +8,7 @@ from layersite.model.environment import Environment, Slot, to_yaml
 from layersite.model.errors import InvalidInputError, PolicyError, Problem
 from layersite.model.site import Site
 from layersite.model.yaml import Yaml, dump_all
-from layersite.plan.desired import host
+from layersite.plan.desired import RENDERED_FROM, host
 from layersite.render import boundary, policy, transform, wiring
 from layersite.render.base import Bases
 from layersite.render.layout import git_tree_id
@@ -125,7 +125,7 @@ class Renderer:
             "app": {**app, "name": name, "host": host(self._site, environment.name, name)},
             "change": change and change.model_dump(mode="json"),
             "slice": data["slice"],
-            "site": self._site.model_dump(mode="json"),
+            "site": self._site.model_dump(mode="json", include=RENDERED_FROM),
         }
 
     def _check(self, environment: Environment, objects: Mapping[str, list[Yaml]]) -> None:
