@@ -30,6 +30,9 @@ GOOD: dict[str, list[Any]] = {
         {"web": {"url": URL, "branch": "1e3"}, "api-2": {"url": "git@git.example.com:api"}},
     ],
     "cluster": ["arn:aws:eks:eu-west-1:1:cluster/x", "https://10.0.0.1:6443", "0123"],
+    "forge_url": ["http://127.0.0.1:3000", "https://git.example.com/forgejo"],
+    "argocd_url": ["http://127.0.0.1:8080", "https://example.com/argocd"],
+    "applicationset_url": ["http://127.0.0.1:7000"],
     "kubernetes": ["1.30", "1.35"],
     "namespace_prefix": ["a-", "team-preview-2-"],
     "domain": ["localhost", "a.b.c.example.com", "0.1"],
@@ -50,6 +53,10 @@ BAD: list[tuple[str, Any, str]] = [
     ("default_branch", "a.lock/b", "branch name"),
     ("default_branch", "main\n", "branch name"),
     ("forge", "github", "Invalid choice"),
+    ("forge_url", "git.example.com", "an address without user"),
+    ("forge_url", "https://bot:secret@git.example.com", "an address without user"),
+    ("argocd_url", "argocd.example.com", "an address without user"),
+    ("applicationset_url", "https://x/?token=1", "an address without user"),
     ("branch_prefix", "change", "ends with a slash"),
     ("branch_prefix", "../", "ends with a slash"),
     ("branch_prefix", "a b/", "ends with a slash"),
@@ -80,6 +87,11 @@ BAD: list[tuple[str, Any, str]] = [
     ("layersite_source", "git+https://git.example.com/x @ y", "without spaces"),
     ("layersite_source", "git+https://me:secret@git.example.com/x", "without spaces and without a password"),
 ]
+ASKED_WITH = {
+    "forge_url": {"forge": "gitea"},
+    "applicationset_url": {"argocd_url": "https://argocd.example.com"},
+}
+"""The answers without which a question is not asked."""
 LABELS = {
     "baseline_namespace": {"baseline": "existing"},
     "gateway_name": {},
@@ -99,6 +111,9 @@ def where(site: Site, question: str) -> Any:
         "repositories": {
             name: repository.model_dump(exclude_unset=True) for name, repository in site.repositories.items()
         },
+        "forge_url": site.forge.url,
+        "argocd_url": site.argocd and site.argocd.url,
+        "applicationset_url": site.argocd and site.argocd.applicationset_url,
         "cluster": site.cluster.name,
         "kubernetes": site.cluster.kubernetes,
         "namespace_prefix": site.cluster.namespace_prefix,
@@ -130,7 +145,7 @@ def test_what_is_not_asked_stands_there_with_its_default(questions: Path, tmp_pa
     site, document = load_site(generate(questions, tmp_path))
     assert document.data.keys() == Site.model_fields.keys()
     assert (site.limits, site.safety) == (Limits(), Safety())
-    for key in ("dependencies", "lease_hours", "allowed_kinds"):
+    for key in ("dependencies", "lease_hours", "images", "allowed_kinds", "argocd"):
         assert getattr(site, key) == Site.model_fields[key].default
 
 
@@ -139,7 +154,7 @@ def test_what_is_not_asked_stands_there_with_its_default(questions: Path, tmp_pa
     [(question, answer) for question, answers in GOOD.items() for answer in answers if question != "layersite_source"],
 )
 def test_the_answer_arrives_as_it_was_given(questions: Path, tmp_path: Path, question: str, answer: Any) -> None:
-    site, document = load_site(generate(questions, tmp_path, **{question: answer}))
+    site, document = load_site(generate(questions, tmp_path, **ASKED_WITH.get(question, {}), **{question: answer}))
     expected = {n: {"branch": "main", **r} for n, r in answer.items()} if question == "repositories" else answer
     assert where(site, question) == expected
     assert document.data.keys() == Site.model_fields.keys()
@@ -150,7 +165,7 @@ def test_the_answer_is_refused_with_a_hint(
     questions: Path, tmp_path: Path, question: str, answer: Any, hint: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(hint)):
-        generate(questions, tmp_path, **{question: answer})
+        generate(questions, tmp_path, **ASKED_WITH.get(question, {}), **{question: answer})
 
 
 @pytest.mark.parametrize("question", LABELS)

@@ -34,7 +34,7 @@ def shell(tmp_path: Path, forge: Path, template: Path) -> dict[str, str]:
     """The environment of a newcomer's shell: addresses are led to folders, and the questions answered by default."""
     config = tmp_path / "gitconfig"
     config.write_text(
-        f'[include]\n  path = {os.environ["GIT_CONFIG_GLOBAL"]}\n'
+        f"[include]\n  path = {os.environ['GIT_CONFIG_GLOBAL']}\n"
         f'[url "file://{forge}/"]\n  insteadOf = https://git.example.com/example/\n'
         f'[url "file://{template}"]\n  insteadOf = https://github.com/layersite/layersite\n  insteadOf = https://github.com/layersite/layersite.git\n'
     )

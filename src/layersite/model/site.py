@@ -40,16 +40,40 @@ class EnvironmentsRepository(Model):
     branch: Branch = "main"
 
 
-class Forge(Model):
-    """Where changes come from. `git`: every branch below `branch_prefix` of each repository is a change."""
+HttpUrl = Annotated[
+    str,
+    Matching(
+        r"^https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?$",
+        "an address such as https://git.example.com, without user, query and fragment",
+    ),
+]
 
-    kind: Literal["git"] = "git"
+
+class Forge(Model):
+    """Where changes come from.
+
+    `git`: every branch below `branch_prefix` of each repository is a change. `gitea`: every open pull request of each
+    repository, on Gitea or Forgejo at `url`; the bot's token is read from the variable LAYERSITE_FORGE_TOKEN.
+    """
+
+    kind: Literal["git", "gitea"] = "git"
     branch_prefix: Annotated[
         str,
         Matching(
             r"^(?![-.])(?!.*(\.\.|/\.|\.lock/))([A-Za-z0-9._-]+/)+$", "letters, digits and ._- that end with a slash"
         ),
     ] = "change/"
+    url: HttpUrl | None = None
+    drafts: bool = True
+    """Whether a draft gets an environment."""
+    forks: bool = False
+    """Whether a change from a fork gets one: what it contains then runs in the cluster."""
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> "Forge":
+        if (self.url is None) == (self.kind == "gitea"):
+            raise ValueError("`kind: gitea` needs `url`, and plain git has none")
+        return self
 
 
 class Repository(Model):
@@ -83,6 +107,22 @@ class Cluster(Model):
         str, Matching(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*-$", "lower-case, start with a letter and end with a hyphen", 20)
     ] = "env-"
     baseline: Baseline
+
+
+class ArgoCD(Model):
+    """The Argo CD that syncs this site; without it the bot commits and waits for nothing.
+
+    The bot's token is read from the variable LAYERSITE_ARGOCD_TOKEN, and the secret that signs what it tells the
+    webhooks from LAYERSITE_ARGOCD_WEBHOOK_SECRET.
+    """
+
+    url: HttpUrl
+    applicationset_url: HttpUrl | None = None
+    """The ApplicationSet controller's webhook server; without it a new environment waits for Argo CD's next poll."""
+    namespace: Label = "argocd"
+    project: Label = "layersite"
+    timeout_minutes: Annotated[int, Field(ge=1, le=120)] = 10
+    """How long an environment may take to become healthy, or to go away."""
 
 
 class Gateway(Model):
@@ -126,6 +166,14 @@ class Limits(Model):
     default_request: dict[str, str] = {"cpu": "50m", "memory": "64Mi"}
 
 
+class Images(Model):
+    """How long a change waits for an image that its tag pattern names, counted from when the bot first missed it."""
+
+    wait_minutes: Annotated[int, Field(ge=0, le=1440)] = 30
+    insecure_registries: Many[Annotated[str, Matching(r"^[A-Za-z0-9.-]+(:\d+)?$", "a registry's `host:port`")]] = ()
+    """Registries that are spoken to without TLS."""
+
+
 class Safety(Model):
     """The circuit breaker: one run removes at most the greater of `removals` and `percent` of all environments."""
 
@@ -141,12 +189,14 @@ class Site(Model):
     forge: Forge = Forge()
     repositories: dict[Label, Repository] = {}
     cluster: Cluster
+    argocd: ArgoCD | None = None
     exposure: Exposure
     dependencies: Literal["isolated", "shared", "mock"] = "shared"
     """How an app is provided that an isolated app needs and that says nothing itself."""
     lease_hours: Annotated[int, Field(ge=1, le=8760)] = 72
     """How long an environment without a change lives."""
     limits: Limits = Limits()
+    images: Images = Images()
     safety: Safety = Safety()
     allowed_kinds: Many[Annotated[str, Matching(r"^[a-z0-9.-]+/[A-Z][A-Za-z0-9]+$", "`group/Kind`")]] = ()
     """Further namespaced kinds that apps may contain, as `group/Kind`."""
@@ -154,6 +204,10 @@ class Site(Model):
     def namespace(self, environment: str) -> str:
         """Return the namespace of `environment`, at most 63 characters."""
         return self.cluster.namespace_prefix + environment
+
+    def application(self, environment: str) -> str:
+        """Return the name of the Argo CD Application of `environment`: its namespace's."""
+        return self.namespace(environment)
 
     @property
     def baseline_namespace(self) -> str:
