@@ -1,11 +1,12 @@
-"""Where changes come from: one Protocol, one adapter per kind of forge."""
+"""Where changes come from and where the bot speaks: two Protocols, one adapter per kind of forge."""
 
 from typing import Protocol
 
 from layersite.forge.git import GitForge
+from layersite.forge.status import Status
 from layersite.model.change import Change
 
-__all__ = ["Forge", "GitForge"]
+__all__ = ["Conversation", "Forge", "GitForge", "Status"]
 
 
 class Forge(Protocol):
@@ -22,3 +23,16 @@ class Forge(Protocol):
 
     def resolve(self, repository: str, ref: str) -> str:
         """Return the commit that `ref` (a branch, a tag or a full commit id) names in `repository`."""
+
+
+class Conversation(Protocol):
+    """Where a forge lets the bot speak on a change; doing it again changes nothing. Raises ForgeError."""
+
+    def comment(self, change: Change, key: str) -> str | None:
+        """Return the bot's own comment for `key` (an environment's name), None if there is none."""
+
+    def say(self, change: Change, key: str, body: str) -> None:
+        """Create or replace the one comment for `key`; copies that a killed run left are removed."""
+
+    def set_status(self, change: Change, status: Status) -> None:
+        """Put `status` on the change's commit."""

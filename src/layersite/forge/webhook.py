@@ -1,0 +1,82 @@
+"""What a webhook of Gitea or Forgejo tells: something changed in a repository, so look now, not at the next poll.
+
+It is a nudge only: what changed is then read from the forge, so a forged, late or repeated one can do no harm.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from layersite.forge._http import Received
+from layersite.model.errors import ForgeError
+
+__all__ = ["Nudge", "SignatureError", "webhook_change"]
+
+_ACTIONS = {"opened", "reopened", "closed", "edited", "synchronized", "label_updated", "label_cleared"}
+"""What can change an environment; drafts begin and end with an edited title. Reviews, assignees and so on cannot."""
+
+
+class SignatureError(ForgeError):
+    """The webhook does not come from who knows the secret."""
+
+
+class Nudge(NamedTuple):
+    """Something changed in `repository` (`owner/name`): the pull request `number`, or its default branch if None."""
+
+    repository: str
+    number: int | None
+
+
+class _Repository(Received):
+    full_name: str
+    default_branch: str
+
+
+class _PullRequest(Received):
+    action: str
+    number: int
+    repository: _Repository
+
+
+class _Push(Received):
+    ref: str
+    repository: _Repository
+
+
+def webhook_change(headers: Mapping[str, str], body: bytes, secret: str) -> Nudge | None:
+    """Return what the webhook says changed, None if nothing that concerns environments.
+
+    Raises:
+        SignatureError: it is not signed with `secret`, or there is no secret.
+        ForgeError: it is signed, but is not what Gitea or Forgejo send.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    if given.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ForgeError("the webhook's content type must be application/json; choose it in the webhook's settings")
+    _verify(given.get("x-gitea-signature", ""), body, secret)
+    try:
+        return _read(given.get("x-gitea-event", ""), body)
+    except ValidationError:  # `from None`: the cause would print what was received
+        raise ForgeError("the webhook is signed, but is not what Gitea or Forgejo send; see its type there") from None
+
+
+def _verify(signature: str, body: bytes, secret: str) -> None:
+    if not secret:
+        raise SignatureError("there is no webhook secret here, so no webhook is believed; set one on both sides")
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), signature.encode()):
+        raise SignatureError("the webhook's signature is missing or wrong; set the same secret on both sides")
+
+
+def _read(event: str, body: bytes) -> Nudge | None:
+    if event == "pull_request":
+        pull = _PullRequest.model_validate_json(body)
+        return Nudge(pull.repository.full_name, pull.number) if pull.action in _ACTIONS else None
+    if event == "push":
+        push = _Push.model_validate_json(body)
+        is_default = push.ref == f"refs/heads/{push.repository.default_branch}"
+        return Nudge(push.repository.full_name, None) if is_default else None
+    return None

@@ -1,0 +1,93 @@
+"""Webhooks of Gitea and Forgejo: who may send one, and what it tells."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from layersite.forge.webhook import Nudge, SignatureError, webhook_change
+from layersite.model.errors import ForgeError
+
+SECRET = "s3cret"
+REPOSITORY = {"id": 1, "full_name": "acme/shop", "default_branch": "main"}
+
+
+def receive(event: str, payload: object, *, secret: str = SECRET, **headers: str) -> Nudge | None:
+    body = json.dumps(payload).encode()
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    sent = {"Content-Type": "application/json", "X-Gitea-Event": event, "X-Gitea-Signature": signature}
+    return webhook_change({**sent, **{key.replace("_", "-"): value for key, value in headers.items()}}, body, secret)
+
+
+def pull(action: str, **more: Any) -> dict[str, Any]:
+    return {"action": action, "number": 42, "pull_request": {}, "repository": REPOSITORY, **more}
+
+
+@pytest.mark.parametrize(
+    "action", ["opened", "reopened", "synchronized", "closed", "edited", "label_updated", "label_cleared"]
+)
+def test_a_pull_request_that_changed_is_named(action: str) -> None:
+    assert receive("pull_request", pull(action)) == ("acme/shop", 42)
+
+
+@pytest.mark.parametrize("action", ["assigned", "unassigned", "milestoned", "review_requested"])
+def test_what_environments_do_not_depend_on_is_left(action: str) -> None:
+    assert receive("pull_request", pull(action)) is None
+
+
+def test_a_push_to_the_default_branch_names_the_repository() -> None:
+    assert receive("push", {"ref": "refs/heads/main", "repository": REPOSITORY}) == ("acme/shop", None)
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/other", "refs/tags/main", "main", "refs/heads/main/x"])
+def test_a_push_elsewhere_is_left_to_its_pull_request(ref: str) -> None:
+    assert receive("push", {"ref": ref, "repository": REPOSITORY}) is None
+
+
+@pytest.mark.parametrize("event", ["issues", "issue_comment", "release", "pull_request_comment", ""])
+def test_other_events_are_left(event: str) -> None:
+    assert receive(event, pull("opened")) is None
+
+
+def test_the_names_of_headers_are_read_in_any_case() -> None:
+    body = json.dumps(pull("opened")).encode()
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "content-type": "application/json; charset=utf-8",
+        "x-gitea-event": "pull_request",
+        "X-GITEA-SIGNATURE": signature,
+    }
+    assert webhook_change(headers, body, SECRET) == Nudge("acme/shop", 42)
+
+
+@pytest.mark.parametrize("signature", ["", "0" * 64, "größe", "sha256="], ids=["none", "wrong", "not hex", "prefix"])
+def test_a_wrong_signature_is_refused(signature: str) -> None:
+    with pytest.raises(SignatureError, match="signature is missing or wrong; set the same secret"):
+        receive("pull_request", pull("opened"), X_Gitea_Signature=signature)
+
+
+def test_the_secret_of_somebody_else_is_refused() -> None:
+    with pytest.raises(SignatureError) as raised:
+        receive("pull_request", pull("opened"), secret="another")
+    assert "another" not in str(raised.value)
+
+
+def test_without_a_secret_no_webhook_is_believed() -> None:
+    body = json.dumps(pull("opened")).encode()
+    signature = hmac.new(b"", body, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", "X-Gitea-Event": "pull_request", "X-Gitea-Signature": signature}
+    with pytest.raises(SignatureError, match="there is no webhook secret here"):
+        webhook_change(headers, body, "")
+
+
+@pytest.mark.parametrize("payload", [None, [], {"action": "opened"}, pull("opened", number="42")])
+def test_a_signed_webhook_of_another_shape_is_an_error(payload: object) -> None:
+    with pytest.raises(ForgeError, match="is signed, but is not what Gitea or Forgejo send"):
+        receive("pull_request", payload)
+
+
+def test_a_form_is_refused_with_what_to_choose_instead() -> None:
+    with pytest.raises(ForgeError, match="content type must be application/json"):
+        receive("push", {}, Content_Type="application/x-www-form-urlencoded")
