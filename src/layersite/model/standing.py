@@ -1,0 +1,43 @@
+"""How an environment stands, as the people of its changes are told; every text in it may come from outside."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from layersite.model.environment import Environment, Tombstone
+
+__all__ = ["FINAL", "Standing", "State", "Trouble"]
+
+State = Literal["waiting", "deploying", "ready", "failed", "refused", "skipped", "leaving", "gone"]
+FINAL: frozenset[State] = frozenset({"ready", "failed", "refused", "skipped", "gone"})
+"""What nobody works on any more until something changes."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing in the cluster that is not as it should be: which object, why, and its last words."""
+
+    kind: str
+    name: str
+    reason: str
+    message: str
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One environment at one moment; `since` (UTC, to the second) is when it began to wait for an image."""
+
+    name: str
+    state: State
+    summary: str
+    environment: Environment | Tombstone | None = None
+    troubles: tuple[Trouble, ...] = ()
+    since: str = ""
+    plan: tuple[str, ...] = ()
+    smoke: str = ""
+    """What the smoke tests said; empty where none ran."""
+
+    @property
+    def generation(self) -> int:
+        """The environment's generation, 0 where nothing is committed."""
+        return self.environment.generation if self.environment else 0

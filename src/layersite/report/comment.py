@@ -1,0 +1,149 @@
+"""The comment and the commit status by which a change's people learn how its environment stands.
+
+Written for a phone: short lines, no tables, details folded. Text from outside stands in code spans and blocks only,
+where neither Markdown nor HTML nor a mention means anything.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from layersite.model.environment import Environment, Member
+from layersite.model.standing import Standing, Trouble
+
+__all__ = ["Mark", "comment", "read_mark", "status"]
+
+_TITLES = {
+    "waiting": "⏳ Environment {} waits",
+    "deploying": "🚀 Environment {} is being deployed",
+    "ready": "✅ Environment {} is ready",
+    "failed": "❌ Environment {} failed",
+    "refused": "❌ Environment {} could not be made",
+    "skipped": "⚪ No environment",
+    "leaving": "🧹 Environment {} is going away",
+    "gone": "🧹 Environment {} is gone",
+}
+_STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
+    "waiting": "pending",
+    "deploying": "pending",
+    "ready": "success",
+    "failed": "failure",
+    "refused": "error",
+    "skipped": "success",
+    "leaving": "pending",
+    "gone": "success",
+}
+_MARK = re.compile(r"^<!-- standing (\{.*\}) -->$", re.MULTILINE)
+_MARKUP = re.compile(r"[-<>`@#!()\[\]]")
+"""What could end an HTML comment or mean something in Markdown; in JSON it stands in strings only."""
+_LONGEST = 60_000
+"""Characters; forges refuse comments beyond 65,536."""
+
+Mark = dict[str, str | int]
+"""What a comment remembers for the next run: `state`, `generation`, `summary`, `since`."""
+
+
+def comment(standing: Standing) -> str:
+    """Return the comment's Markdown; the same standing gives the same bytes."""
+    return "\n".join(_lines(standing))[:_LONGEST] + "\n"
+
+
+def status(standing: Standing) -> tuple[Literal["pending", "success", "failure", "error"], str, str]:
+    """Return state, description (at most 140 characters) and link of the commit status."""
+    urls = standing.environment.urls.values() if isinstance(standing.environment, Environment) else ()
+    text = one_line(f"{standing.name}: {standing.summary}")
+    return _STATUS[standing.state], text if len(text) <= 140 else f"{text[:139]}…", next(iter(urls), "")
+
+
+def read_mark(body: str | None) -> Mark:
+    """Return what the comment `body` remembers, nothing if there is none."""
+    found = _MARK.search(body or "")
+    try:
+        data = json.loads(found[1]) if found else {}
+    except ValueError:
+        return {}
+    return {key: value for key, value in data.items() if isinstance(value, (str, int))}
+
+
+def one_line(text: str) -> str:
+    """Return `text` in one line, without control and format characters (bidi marks among them)."""
+    return " ".join("".join(" " if unicodedata.category(char).startswith("C") else char for char in text).split())
+
+
+def span(text: str) -> str:
+    """Return `text` as a code span, whatever it holds."""
+    text = one_line(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
+
+
+def _block(lines: Iterable[str]) -> list[str]:
+    lines = [one_line(line) for line in lines]
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    return [fence, *lines, fence]
+
+
+def _lines(standing: Standing) -> Iterator[str]:
+    yield f"### {_TITLES[standing.state].format(span(standing.name))}"
+    mark = {"state": standing.state, "generation": standing.generation, "since": standing.since}
+    text = json.dumps({**mark, "summary": one_line(standing.summary)}, sort_keys=True)
+    yield f"<!-- standing {_MARKUP.sub(_code_point, text)} -->"
+    environment = standing.environment
+    if isinstance(environment, Environment) and standing.state != "refused":
+        yield ""
+        yield from (f"- [{app}]({url})" for app, url in environment.urls.items())
+    yield from ("", _quoted(standing.summary))
+    for trouble in standing.troubles:
+        yield from _trouble(trouble)
+    if standing.smoke:
+        yield from ("", "<details><summary>Smoke tests</summary>", "", *_block(standing.smoke.splitlines()))
+        yield "</details>"
+    if environment is not None:
+        yield from ("", "Shows " + ", ".join(map(_member, environment.members)) + ".")
+    if isinstance(environment, Environment):
+        yield from _slice(environment)
+    if standing.plan:
+        yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
+    if standing.state in ("ready", "deploying", "waiting", "failed"):
+        yield from ("", "It lives as long as its change is open, and every push renews it.")
+
+
+def _code_point(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _quoted(text: str) -> str:
+    """Return a sentence of ours, in which what came from outside stands between backticks already, made harmless."""
+    parts = re.split(r"(`[^`]*`)", one_line(text))
+    return "".join(span(part[1:-1]) if part.startswith("`") else _escaped(part) for part in parts if part)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#@|!~])", r"\\\1", text)
+
+
+def _member(member: Member) -> str:
+    name = f"{span(str(member))} at {span(member.sha[:7])}"
+    return f"[{name}]({member.url})" if re.fullmatch(r"https?://[^\s()<>\[\]]+", member.url) else name
+
+
+def _trouble(trouble: Trouble) -> Iterator[str]:
+    yield from ("", f"**{_escaped(trouble.kind)}** {span(trouble.name)}: {span(trouble.reason or 'not ready')}")
+    if trouble.message:
+        yield from ("", *_block(trouble.message.splitlines()))
+    if trouble.log:
+        yield from ("", "<details><summary>Its last words</summary>", "", *_block(trouble.log), "</details>")
+
+
+def _slice(environment: Environment) -> Iterator[str]:
+    slots = environment.slice
+    counts = ", ".join(
+        f"{sum(slot.provision == provision for slot in slots.values())} {provision}"
+        for provision in sorted({slot.provision for slot in slots.values()})
+    )
+    yield from ("", f"<details><summary>What is in it: {counts}</summary>", "")
+    for app in sorted(slots, key=lambda app: (slots[app].provision, app)):
+        yield f"- `{app}` is {slots[app].provision}: {_quoted(slots[app].reason)}"
+    yield from ("", "</details>")
