@@ -167,8 +167,13 @@ class Limits(Model):
 
 
 class Images(Model):
-    """How long a change waits for an image that its tag pattern names, counted from when the bot first missed it."""
+    """Images whose tag pattern names a change: rendered by digest once the registry has them, within `wait_minutes`.
 
+    The wait counts from when the bot first missed the image. Without `by_digest` no registry is asked, and images are
+    rendered by their tags.
+    """
+
+    by_digest: bool = True
     wait_minutes: Annotated[int, Field(ge=0, le=1440)] = 30
     insecure_registries: Many[Annotated[str, Matching(r"^[A-Za-z0-9.-]+(:\d+)?$", "a registry's `host:port`")]] = ()
     """Registries that are spoken to without TLS."""

@@ -1,7 +1,17 @@
 """Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
 
-from layersite.plan.actions import Action, Plan, Refusal, hold_back, make_plan, over_the_cap, plan_named, remove
-from layersite.plan.desired import World, build_environment, host
+from layersite.plan.actions import (
+    Action,
+    Plan,
+    Refusal,
+    hold_back,
+    make_plan,
+    over_the_cap,
+    overdue,
+    plan_named,
+    remove,
+)
+from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.slice import decide_slice, touched_apps
 
@@ -18,7 +28,9 @@ __all__ = [
     "hold_back",
     "host",
     "make_plan",
+    "missing_images",
     "over_the_cap",
+    "overdue",
     "plan_named",
     "remove",
     "touched_apps",

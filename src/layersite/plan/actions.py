@@ -1,18 +1,19 @@
 """From what should be and what is to a plan: one action with its reason for every environment."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.errors import InvalidInputError
 from layersite.model.names import BASELINE
-from layersite.plan.desired import World, baseline_members, build_environment, change_members
+from layersite.model.site import Site
+from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
 from layersite.plan.group import group
 
-__all__ = ["Action", "Plan", "Refusal", "hold_back", "make_plan", "over_the_cap", "plan_named", "remove"]
+__all__ = ["Action", "Plan", "Refusal", "hold_back", "make_plan", "over_the_cap", "overdue", "plan_named", "remove"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Refusal:
     name: str
     reason: str
     is_error: bool = True
+    waits_for: tuple[str, ...] = ()
+    """The images that a registry must have first."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,17 @@ def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
     actions: dict[str, Action] = {}
     refusals: list[Refusal] = []
     for each in group(changes, world.site.repositories):
+        current = world.current.get(each.name)
         try:
             members = change_members(each.changes, world.catalog)
-            if not members:
-                text = f"{', '.join(map(str, each.changes))} touches no app of the catalog"
+            unwanted = _unwanted(world.site, each.changes)
+            if unwanted or not members:
+                text = unwanted or f"{', '.join(map(str, each.changes))} touches no app of the catalog"
                 refusals.append(Refusal(each.name, text, is_error=False))
+                if isinstance(current, Environment) and not _is_named(current):
+                    actions[each.name] = remove(current, "closed", text)
                 continue
-            if _is_named(world.current.get(each.name)):
+            if _is_named(current):
                 text = (
                     f"the name is taken by an environment that was asked for by hand; `teardown {each.name}` frees it"
                 )
@@ -71,8 +78,8 @@ def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
         actions[BASELINE] = _converge(world, BASELINE, baseline_members(world))
     for name in sorted(world.current.keys() - actions.keys()):
         actions[name] = _without_change(world, name, now)
-    live = tuple(actions[name] for name in sorted(actions) if not _is_idle(actions[name], world))
-    return Plan(live, tuple(refusals))
+    plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), tuple(refusals)))
+    return replace(plan, actions=tuple(action for action in plan.actions if not _is_idle(action, world)))
 
 
 def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease) -> Plan:
@@ -81,7 +88,43 @@ def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Leas
     if isinstance(current, Environment) and not _is_named(current):
         text = f"`{name}` belongs to {', '.join(map(str, current.members))}; choose another name"
         return Plan((), (Refusal(name, text),))
-    return Plan((_converge(world, name, members, lease),))
+    return _await_images(world, Plan((_converge(world, name, members, lease),)))
+
+
+def _unwanted(site: Site, changes: Iterable[Change]) -> str:
+    """Say why the site gives these changes no environment, or nothing if it does."""
+    for change in changes:
+        if change.fork and not site.forge.forks:
+            return f"{change} comes from a fork, and `forge.forks` in layersite.yaml is off"
+        if change.draft and not site.forge.drafts:
+            return f"{change} is a draft, and `forge.drafts` in layersite.yaml is off"
+    return ""
+
+
+def _await_images(world: World, plan: Plan) -> Plan:
+    """Turn what would be rendered without the digest of an image into a leave that waits for it."""
+    actions, refusals = [], list(plan.refusals)
+    for action in plan.actions:
+        missing = missing_images(world, action.result) if isinstance(action.result, Environment) else ()
+        if missing:
+            text = f"waits for {', '.join(f'`{ref}`' for ref in missing)}, which the registry does not have yet"
+            refusals.append(Refusal(action.name, text, is_error=False, waits_for=missing))
+            action = Action("leave", action.name, text)
+        actions.append(action)
+    return Plan(tuple(actions), tuple(refusals))
+
+
+def overdue(plan: Plan, since: Mapping[str, datetime], now: datetime, limit: timedelta) -> Plan:
+    """Return `plan` with what has waited for its images longer than `limit` refused for good; `since` is by name."""
+
+    def judged(refusal: Refusal) -> Refusal:
+        began = since.get(refusal.name, now)
+        if not refusal.waits_for or now - began < limit:
+            return refusal
+        text = f"{refusal.reason} after {limit // timedelta(minutes=1)} minutes; does the change's build push it?"
+        return replace(refusal, reason=text, is_error=True)
+
+    return replace(plan, refusals=tuple(map(judged, plan.refusals)))
 
 
 def _is_named(current: Environment | Tombstone | None) -> bool:

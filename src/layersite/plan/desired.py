@@ -14,7 +14,15 @@ from layersite.model.names import BASELINE, fit
 from layersite.model.site import Site
 from layersite.plan.slice import decide_slice, touched_apps
 
-__all__ = ["RENDERED_FROM", "World", "baseline_members", "build_environment", "change_members", "host"]
+__all__ = [
+    "RENDERED_FROM",
+    "World",
+    "baseline_members",
+    "build_environment",
+    "change_members",
+    "host",
+    "missing_images",
+]
 
 RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
 """The parts of the site that manifests are made from; the rest may change without rendering anything anew."""
@@ -25,7 +33,8 @@ class World:
     """What was observed, all that a decision rests on.
 
     `heads` is the commit of each repository's default branch; `drifted` names environments whose committed manifests
-    are not those that the bot wrote.
+    are not those that the bot wrote. `images` are the digests of the references that a registry was asked for, None for
+    one that it does not have; without it, images are rendered by tag.
     """
 
     site: Site
@@ -34,6 +43,7 @@ class World:
     heads: Mapping[str, str] = field(default_factory=dict)
     current: Mapping[str, Environment | Tombstone] = field(default_factory=dict)
     drifted: Collection[str] = ()
+    images: Mapping[str, str | None] | None = None
 
 
 def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member, ...]:
@@ -89,7 +99,10 @@ def build_environment(
     by_app = {app: member for member in members for app in member.apps}
     slots = _baseline_slots(world, by_app) if name == BASELINE else _slots(world, by_app)
     kept = current.slice if current is not None and current.members == members else {}
-    filled = {app: _fill(world, app, slot, by_app.get(app), kept.get(app)) for app, slot in slots.items()}
+    before = current.slice if current is not None else {}
+    filled = {
+        app: _fill(world, app, slot, by_app.get(app), kept.get(app), before.get(app)) for app, slot in slots.items()
+    }
     exposed = [app for app, slot in filled.items() if slot.provision == "isolated" and world.catalog.apps[app].expose]
     wanted = Environment(
         name=name,
@@ -120,16 +133,37 @@ def _baseline_slots(world: World, by_app: Mapping[str, Member]) -> dict[str, Slo
     }
 
 
-def _fill(world: World, name: str, slot: Slot, member: Member | None, kept: Slot | None) -> Slot:
-    """Add the commit and the images of an isolated app."""
+def missing_images(world: World, environment: Environment) -> tuple[str, ...]:
+    """Return the references in the slice that no digest is known for, sorted; none where images go by tag."""
+    references = {ref for slot in environment.slice.values() for ref in slot.images.values()}
+    return tuple(sorted(ref for ref in references if "@" not in ref)) if world.images is not None else ()
+
+
+def _fill(world: World, name: str, slot: Slot, member: Member | None, kept: Slot | None, before: Slot | None) -> Slot:
+    """Add the commit and the images of an isolated app; `before` is its slot until now, whose digests still hold."""
     app = world.catalog.apps[name]
     if slot.provision != "isolated":
         return slot
     sha = member.sha if member else (kept and kept.sha) or world.heads.get(app.repository or "")
     branch = member.branch if member else world.site.repositories[app.repository].branch if app.repository else ""
     number = member.number if member else None
-    images = {image.name: ref for image in app.images if (ref := _image(image, sha, branch, number)) is not None}
+    known = before.images if before else {}
+    images = {
+        image.name: _pinned(world, image, ref, known.get(image.name, ""))
+        for image in app.images
+        if (ref := _image(image, sha, branch, number)) is not None
+    }
     return slot.model_copy(update={"sha": sha, "images": images})
+
+
+def _pinned(world: World, image: Image, ref: str, known: str) -> str:
+    """Return `ref` with its digest, if there is one; a tag that names a commit keeps the digest that it had."""
+    if world.images is None or "@" in ref:
+        return ref
+    if known.startswith(f"{ref}@") and "sha}" in (image.tag or ""):
+        return known
+    digest = world.images.get(ref)
+    return f"{ref}@{digest}" if digest else ref
 
 
 def _image(image: Image, sha: str | None, branch: str, number: int | None) -> str | None:
