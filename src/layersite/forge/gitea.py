@@ -20,11 +20,12 @@ from layersite.model.site import Repository
 __all__ = ["GiteaForge"]
 
 _AT_ONCE = 8
+_VARIABLE = "LAYERSITE_FORGE_TOKEN"
 _SCOPES = "read:user, write:issue and write:repository"
 _ADVICE = {
     300: "the repository was renamed, or this is not the forge's own address; write the new one in layersite.yaml",
     400: "it does not accept this request; see whether its version is one that the documentation names",
-    401: f"the token is wrong or was revoked; make a new one with the scopes {_SCOPES}",
+    401: f"the token in {_VARIABLE} is wrong or was revoked; make a new one with the scopes {_SCOPES}",
     403: f"the token may not do this; it needs the scopes {_SCOPES}, and its user must be able to write here",
     404: "there is none, or the token's user may not see it; check `url` in layersite.yaml and the user's access",
     429: "too many requests; the next run asks again",
@@ -68,7 +69,7 @@ class GiteaForge:
                 "the forge's `url` must be an http(s) address such as https://git.example.com, without user"
             )
         if not re.fullmatch(r"[!-~]+", token):
-            raise ForgeError(f"the forge's token is empty or no token; make one with the scopes {_SCOPES}")
+            raise ForgeError(f"{_VARIABLE} is empty or holds no token; make one with the scopes {_SCOPES}")
         headers = {"Authorization": f"token {token}"}
         self._http = Http(url.rstrip("/") + "/api/v1", headers, _ADVICE, timeout)
         self._places = {name: _Place(name, slug(each.url)) for name, each in sorted(repositories.items())}

@@ -289,7 +289,10 @@ UNTRUE = {
     "half a body": (Answer(body=_listed(1, 2, total=6).body[:500]), "not as a forge does"),
     "a body cut off": (Answer(body=b'[{"SECRET-BODY', cut=True), "broke off its answer"),
     "not what its header says": (Answer(body=b"[]", headers={"Content-Encoding": "gzip"}), "broke off its answer"),
-    "401": (Answer(401, HTML), "answered 401.*make a new one with the scopes read:user, write:issue"),
+    "401": (
+        Answer(401, HTML),
+        "answered 401.*LAYERSITE_FORGE_TOKEN .*make a new one with the scopes read:user, write:issue",
+    ),
     "403": (Answer(403, HTML), "answered 403.*it needs the scopes .* must be able to write"),
     "404": (Answer(404, HTML), "answered 404.*check `url` in layersite.yaml"),
     "429": (Answer(429, HTML), "answered 429: too many requests"),
@@ -338,7 +341,7 @@ def test_a_wrong_token_is_an_error_that_does_not_show_it(make: Make) -> None:
 
 @pytest.mark.parametrize("token", ["", "two words", "with-newline\n", "größe"])
 def test_what_can_be_no_token_is_refused_and_not_shown(make: Make, token: str) -> None:
-    with pytest.raises(ForgeError, match="is empty or no token") as raised:
+    with pytest.raises(ForgeError, match="LAYERSITE_FORGE_TOKEN is empty or holds no token") as raised:
         make(token=token)
     assert not token or token not in str(raised.value)
 
