@@ -1,10 +1,9 @@
 """The command line: one command per verb, each thin around one call; errors become exit codes here and only here."""
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import os
+import signal
+from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import click
@@ -13,62 +12,13 @@ from layersite import __version__
 from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
-from layersite.forge import GitForge
-from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import LayersiteError, PartialError
-from layersite.model.site import Site, load_site
-from layersite.reconcile import Bot, Outcome
-from layersite.render import Renderer
+from layersite.place import Place
+from layersite.reconcile import Outcome
 from layersite.report import Console
-from layersite.store import Store
+from layersite.serve import Service
 
 __all__ = ["main"]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a command works: the site's folder, and the folder for caches below it."""
-
-    root: Path
-
-    @property
-    def cache(self) -> Path:
-        """The folder of everything that can be made again."""
-        return self.root / ".layersite"
-
-    def load(self) -> tuple[Site, Catalog]:
-        """Read the site and its catalog, with repository paths made absolute. Raises InvalidInputError."""
-        site, _ = load_site(self.root)
-        catalog = load_catalog(self.root, site)
-        return _with_absolute_urls(site, self.root), catalog
-
-    def bot(self, console: Console) -> Bot:
-        """Return the bot with everything real behind it."""
-        site, catalog = self.load()
-        return Bot(
-            site=site,
-            catalog=catalog,
-            forge=GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge"),
-            store=Store(site.environments.url, site.environments.branch, self.cache / "store", random=Random()),  # noqa: S311  it spreads retries, it keeps no secret
-            renderer=Renderer(site, catalog, self.cache / "bases"),
-            now=lambda: datetime.now(UTC).replace(microsecond=0),
-            tell=console.tell,
-        )
-
-
-def _with_absolute_urls(site: Site, root: Path) -> Site:
-    """Resolve local paths against the site's folder; git itself runs elsewhere."""
-
-    def absolute(url: str) -> str:
-        is_remote = "://" in url or re.match(r"[^/]+:", url)
-        return url if is_remote else str((root / url).resolve())
-
-    environments = site.environments.model_copy(update={"url": absolute(site.environments.url)})
-    repositories = {
-        name: repository.model_copy(update={"url": absolute(repository.url)})
-        for name, repository in site.repositories.items()
-    }
-    return site.model_copy(update={"environments": environments, "repositories": repositories})
 
 
 class _Commands(click.Group):
@@ -103,13 +53,14 @@ def main(ctx: click.Context, root: Path) -> None:
     """Give every change an environment: rendered, validated, and committed for Argo CD.
 
     Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
-    7 git, kustomize or helm; 8 some environments failed or were held back, the others are done; 9 unknown name.
+    7 git, kustomize or helm; 8 some environments failed or were held back, the others are done; 9 unknown name;
+    10 Argo CD; 11 image registry.
     """
     ctx.obj = Place(root.resolve())
 
 
 def _finish(console: Console, outcome: Outcome) -> None:
-    console.plan(outcome.plan, outcome.commit, outcome.dry_run)
+    console.outcome(outcome.plan, outcome.commit, outcome.dry_run, outcome.standings)
     if outcome.has_failed:
         raise PartialError("some environments are not where they should be; the reasons stand above")
 
@@ -122,7 +73,7 @@ def _finish(console: Console, outcome: Outcome) -> None:
 def reconcile(place: Place, yes: bool, dry_run: bool, output: str) -> None:
     """Bring every environment where the open changes say."""
     console = Console(output == "json")
-    _finish(console, place.bot(console).reconcile(dry_run=dry_run, yes=yes))
+    _finish(console, place.bot(console.tell).reconcile(dry_run=dry_run, yes=yes))
 
 
 @main.command()
@@ -142,12 +93,12 @@ def preview(
     """
     console = Console(output == "json")
     if name is None:
-        _finish(console, place.bot(console).reconcile(dry_run=dry_run, only=what))
+        _finish(console, place.bot(console.tell).reconcile(dry_run=dry_run, only=what))
         return
     pairs = dict(pair.partition("@")[::2] for pair in what)
     if wrong := [app for app, ref in pairs.items() if not ref]:
         raise click.UsageError(f"{', '.join(wrong)}: with --name, give each app as APP@REF, such as web@main")
-    bot = place.bot(console)
+    bot = place.bot(console.tell)
     lease = timedelta(hours=hours or bot.site.lease_hours)
     _finish(console, bot.preview(name, pairs, lease, by, dry_run=dry_run))
 
@@ -160,7 +111,41 @@ def preview(
 def teardown(place: Place, name: str, dry_run: bool, output: str) -> None:
     """Replace the environment NAME by its tombstone; a new commit of its change brings it back."""
     console = Console(output == "json")
-    _finish(console, place.bot(console).teardown(name, dry_run=dry_run))
+    _finish(console, place.bot(console.tell).teardown(name, dry_run=dry_run))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on for webhooks.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port.")
+@click.option(
+    "--every",
+    type=click.IntRange(5, 3600),
+    default=60,
+    show_default=True,
+    help="Seconds between runs without a webhook.",
+)
+@click.pass_obj
+def serve(place: Place, host: str, port: int, every: int) -> None:
+    """Run the bot as a service that webhooks wake, until it is interrupted.
+
+    The forge posts to /webhook, signed with the secret in the variable LAYERSITE_WEBHOOK_SECRET.
+    """
+    console = Console(as_json=False)
+    secret = os.environ.get("LAYERSITE_WEBHOOK_SECRET", "")
+    service = Service(lambda: place.bot(console.tell), secret, every, console.tell)
+    server = service.listen(host, port)
+    console.tell(f"listening on {host}:{server.server_port}")
+
+    def stop(*_: object) -> None:
+        service.stop.set()
+        service.wake.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        service.run()
+    finally:
+        server.shutdown()
 
 
 @main.command()
@@ -169,7 +154,7 @@ def teardown(place: Place, name: str, dry_run: bool, output: str) -> None:
 def status(place: Place, output: str) -> None:
     """List the environments that are committed, and those that are going away."""
     console = Console(output == "json")
-    entries = place.bot(console).status().entries
+    entries = place.bot(console.tell).status().entries
     console.entries({name: found for name, e in entries.items() if (found := e.environment or e.tombstone)})
 
 

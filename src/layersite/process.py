@@ -20,10 +20,11 @@ FORGE_TOKEN = "LAYERSITE_FORGE_TOKEN"  # noqa: S105  the variable's name
 
 
 class CommandError(ToolError):
-    """A command ended with a non-zero exit code; `stderr` holds what it said."""
+    """A command ended with a non-zero exit code; `stderr` and `stdout` hold what it said."""
 
-    def __init__(self, argv: Sequence[str], code: int, stderr: str) -> None:
+    def __init__(self, argv: Sequence[str], code: int, stderr: str, stdout: str = "") -> None:
         self.stderr = stderr.strip()
+        self.stdout = stdout
         self.code = code
         super().__init__(f"`{' '.join(argv[:3])}` failed with exit code {code}: {self.stderr or 'it said nothing'}")
 
@@ -60,7 +61,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"`{' '.join(argv[:3])}` took longer than {timeout:g} s and was stopped") from error
     if done.returncode != 0:
-        raise CommandError(argv, done.returncode, done.stderr.decode("utf-8", "replace"))
+        said = (done.stderr.decode("utf-8", "replace"), done.stdout.decode("utf-8", "replace"))
+        raise CommandError(argv, done.returncode, *said)
     return done.stdout
 
 

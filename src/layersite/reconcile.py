@@ -1,47 +1,45 @@
-"""The bot's loop: observe the forge and the store, plan, render, commit once; each verb of the CLI is one method."""
+"""The bot's loop: observe, plan, render, commit once, follow to the end; each verb of the CLI is one method."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from layersite import __version__
+from layersite.follow import Follower, Stores, changes_of, first_standings
 from layersite.forge import Forge
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment, Lease, Member, Tombstone, to_yaml
-from layersite.model.errors import InvalidInputError, LayersiteError, Problem, UnknownNameError
+from layersite.model.errors import InvalidInputError, LayersiteError, Problem, RegistryError, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
+from layersite.model.standing import Standing
 from layersite.plan import (
     Action,
+    Group,
     Plan,
+    Refusal,
     World,
     chosen_name,
     group,
     hold_back,
     make_plan,
     over_the_cap,
+    overdue,
     plan_named,
     remove,
 )
-from layersite.store import Committed, Snapshot, Write
+from layersite.report.comment import Mark
+from layersite.store import Snapshot, Write
 
-__all__ = ["Bot", "Outcome", "Renders", "Stores"]
+__all__ = ["Bot", "Decided", "Outcome", "Renders"]
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
-
-
-class Stores(Protocol):
-    """The environments repository, as the bot needs it."""
-
-    def read(self) -> Snapshot:
-        """Return what is committed now."""
-
-    def commit(self, writes: list[Write], subject: str) -> Committed:
-        """Commit and push `writes` together, or nothing if they change nothing."""
 
 
 class Renders(Protocol):
@@ -53,32 +51,57 @@ class Renders(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run decided and did; `commit` is None where nothing was written."""
+    """What a run decided and did; `commit` is None where nothing was written.
+
+    `standings` tell how the environments stood in the end that the run followed.
+    """
 
     plan: Plan
     commit: str | None = None
     dry_run: bool = False
+    standings: tuple[Standing, ...] = ()
 
     @property
     def has_failed(self) -> bool:
-        """Whether some environment could not be brought where it should be."""
-        return any(refusal.is_error for refusal in self.plan.refusals)
+        """Whether some environment is not where it should be."""
+        is_bad = any(standing.state in ("failed", "stuck") for standing in self.standings)
+        return is_bad or any(refusal.is_error for refusal in self.plan.refusals)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A plan that has been carried out: what it rested on, and whom each environment concerns."""
+
+    outcome: Outcome
+    snapshot: Snapshot
+    people: Mapping[str, Sequence[Change]]
+    since: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Bot:
-    """One site with everything it talks to; `tell` is called with each step for a person who watches."""
+    """One site with everything it talks to.
+
+    `digests` asks the registries for images: None for one that is not there, RegistryError if that cannot be known.
+    `tell` is called with each step for a person who watches.
+    """
 
     site: Site
     catalog: Catalog
     forge: Forge
     store: Stores
     renderer: Renders
+    digests: Callable[[Collection[str]], Mapping[str, str | None]]
+    follower: Follower
     now: Callable[[], datetime]
     tell: Callable[[str], None] = lambda step: None
 
     def reconcile(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Outcome:
-        """Bring every environment where its changes say, or those of the changes named in `only` (`repository#42`).
+        """Bring every environment where its changes say, and see it there; as `decide`, then `follow`."""
+        return self.follow(self.decide(dry_run=dry_run, yes=yes, only=only))
+
+    def decide(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Decided:
+        """Commit what the changes say, or those of the changes named in `only` (`repository#42`).
 
         Removals beyond the cap are held back unless `yes`. Raises LayersiteError where nothing can be decided.
         """
@@ -88,7 +111,8 @@ class Bot:
         changes = self.forge.changes()
         world = self._world(snapshot)
         for _ in range(_ROUNDS):
-            plan = self._select(make_plan(world, changes, self.now()), changes, only)
+            world, plan = self._with_images(world, lambda world, changes=changes: make_plan(world, changes, self.now()))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            plan = self._select(plan, changes, only)
             moved = [change for change in _concerned(plan, changes) if not self._is_current(change)]
             if not moved:
                 break
@@ -97,7 +121,20 @@ class Bot:
         plan = hold_back(plan, self._unproven(plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
-        return self._carry_out(plan, snapshot, dry_run)
+        people = _people(plan, snapshot, group(changes, self.site.repositories))
+        plan, since = self._overdue(plan, people)
+        return Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, since)
+
+    def follow(self, decided: Decided) -> Outcome:
+        """See every environment of a plan to its end, and tell its people."""
+        outcome, snapshot = decided.outcome, decided.snapshot
+        if outcome.dry_run:
+            return outcome
+        left = {action.name: decided.people[action.name] for action in outcome.plan.having("leave")}
+        marks, well = self.follower.marks(left), self.follower.is_well(left)
+        standings = first_standings(outcome.plan, snapshot, marks, decided.since, well)
+        ended = self.follower.follow(standings, outcome.commit or snapshot.commit, decided.people)
+        return replace(outcome, standings=tuple(ended))
 
     def preview(
         self, name: str, apps: Mapping[str, str], lease: timedelta, by: str, *, dry_run: bool = False
@@ -113,9 +150,10 @@ class Bot:
             raise InvalidInputError([Problem("--name", 0, "", text)])
         members = self._members_at(apps)
         snapshot = self.store.read()
-        until = (self.now() + lease).strftime("%Y-%m-%dT%H:%M:%SZ")
-        plan = plan_named(self._world(snapshot), name, members, Lease(until=until, by=by))
-        return self._carry_out(plan, snapshot, dry_run)
+        until = (self.now() + lease).strftime(_TIME)
+        named = Lease(until=until, by=by)
+        _, plan = self._with_images(self._world(snapshot), lambda world: plan_named(world, name, members, named))
+        return self._finish(plan, snapshot, dry_run)
 
     def teardown(self, name: str, *, dry_run: bool = False) -> Outcome:
         """Replace the environment `name` by its tombstone; it stays away until one of its changes gets a new commit.
@@ -130,13 +168,58 @@ class Bot:
         if name == BASELINE and self.site.cluster.baseline.managed:
             raise UnknownNameError("the managed baseline stays; set `managed: false` in layersite.yaml first")
         if entry.environment is None:
-            return Outcome(Plan((Action("leave", name, "it is going away already"),)), dry_run=dry_run)
+            return self._finish(Plan((Action("leave", name, "it is going away already"),)), snapshot, dry_run)
         action = remove(entry.environment, "teardown", "it was torn down by hand")
-        return self._carry_out(Plan((action,)), snapshot, dry_run)
+        return self._finish(Plan((action,)), snapshot, dry_run)
 
     def status(self) -> Snapshot:
         """Return what is committed now."""
         return self.store.read()
+
+    def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
+        """Carry out and follow a plan that no listing of changes led to."""
+        people = _people(plan, snapshot, ())
+        return self.follow(Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, {}))
+
+    def _with_images(self, world: World, decide: Callable[[World], Plan]) -> tuple[World, Plan]:
+        """Decide, ask the registries for the images that the plan lacks, and decide again with their digests.
+
+        A registry that cannot be asked holds back only what needs it.
+        """
+        if not self.site.images.by_digest:
+            return world, decide(world)
+        world = replace(world, images={})
+        plan = decide(world)
+        wanted = sorted({ref for refusal in plan.refusals for ref in refusal.waits_for})
+        if not wanted:
+            return world, plan
+        self.tell(f"asking the registry for {len(wanted)} images")
+        try:
+            world = replace(world, images=self.digests(wanted))
+        except RegistryError as error:
+            unknown = {refusal.name: str(error) for refusal in plan.refusals if refusal.waits_for}
+            known = replace(plan, refusals=tuple(each for each in plan.refusals if not each.waits_for))
+            return world, hold_back(known, unknown)
+        return world, decide(world)
+
+    def _overdue(self, plan: Plan, people: Mapping[str, Sequence[Change]]) -> tuple[Plan, dict[str, str]]:
+        """Refuse what waits for its images too long; return the plan and since when each one waits.
+
+        A comment remembers the beginning; where there is none, the newest commit's time counts.
+        """
+        waiting = {refusal.name: refusal for refusal in plan.refusals if refusal.waits_for}
+        marks = self.follower.marks({name: people[name] for name in waiting})
+        began = {name: self._began(refusal, people[name], marks.get(name, {})) for name, refusal in waiting.items()}
+        limit = timedelta(minutes=self.site.images.wait_minutes)
+        times = {name: moment.astimezone(UTC).strftime(_TIME) for name, moment in began.items()}
+        return overdue(plan, began, self.now(), limit), times
+
+    def _began(self, refusal: Refusal, changes: Sequence[Change], mark: Mark) -> datetime:
+        if self.follower.conversation is None:
+            text = max((change.updated_at for change in changes), default="")
+        else:
+            text = str(mark.get("since", "")) if str(mark.get("summary", "")).startswith(refusal.reason) else ""
+        return datetime.fromisoformat(text) if text else self.now()
 
     def _world(self, snapshot: Snapshot) -> World:
         needed = {
@@ -184,7 +267,7 @@ class Bot:
         unproven = {}
         for action in plan.having("remove"):
             members = action.result.members if action.result else ()
-            missing = [change for change in map(_as_change, members) if change.key not in listed]
+            missing = [change for change in changes_of(members) if change.key not in listed]
             if still_open := [str(change) for change in missing if self.forge.find(change) is not None]:
                 names = ", ".join(still_open)
                 unproven[action.name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
@@ -194,7 +277,7 @@ class Bot:
         """Render what the plan creates and updates, and commit all of it together; what fails is held back."""
         writes: list[Write] = []
         failed: dict[str, str] = {}
-        actions = plan.having("create", "update", "remove")
+        actions = plan.having("create", "update", "remove", "forget")
         for action in actions:
             self.tell(f"{action.verb} {action.name}: {action.reason}")
             try:
@@ -208,6 +291,8 @@ class Bot:
             return Outcome(plan, dry_run=dry_run)
         self.tell(f"pushing {len(writes)} environments")
         done = self.store.commit(writes, _subject([action for action in actions if action.name not in failed]))
+        if done.commit is not None:
+            self.follower.nudge(snapshot.commit, done.commit, done.written)
         text = "somebody else changed it in the environments repository meanwhile; the next run looks again"
         return Outcome(hold_back(plan, dict.fromkeys(done.conflicts, text)), done.commit)
 
@@ -240,18 +325,26 @@ class Bot:
 def _concerned(plan: Plan, changes: Iterable[Change]) -> list[Change]:
     """Return the changes whose commits are about to be written."""
     results = [action.result for action in plan.having("create", "update")]
-    keys = {_as_change(member).key for result in results if result for member in result.members if member.change}
+    keys = {change.key for result in results if result for change in changes_of(result.members)}
     return [change for change in changes if change.key in keys]
 
 
-def _as_change(member: Member) -> Change:
-    return Change(member.repository, member.number, member.branch, member.sha)
+def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str, Sequence[Change]]:
+    """Return the changes that each environment of `plan` concerns: those that are open, else those that it shows."""
+    people: dict[str, Sequence[Change]] = {each.name: each.changes for each in groups}
+    for action in plan.actions:
+        entry = snapshot.entries.get(action.name)
+        shown = action.result or (entry and (entry.environment or entry.tombstone))
+        people.setdefault(action.name, changes_of(shown.members) if shown else ())
+    names = {action.name for action in plan.actions} | {refusal.name for refusal in plan.refusals}
+    return {name: people.get(name, ()) for name in sorted(names)}
 
 
 def _subject(actions: list[Action]) -> str:
     if len(actions) == 1:
         return f"{actions[0].verb} {actions[0].name}"
-    counts = [f"{sum(action.verb == verb for action in actions)} {verb}" for verb in ("create", "update", "remove")]
+    verbs = ("create", "update", "remove", "forget")
+    counts = [f"{sum(action.verb == verb for action in actions)} {verb}" for verb in verbs]
     return f"environments: {', '.join(count for count in counts if not count.startswith('0'))}"
 
 

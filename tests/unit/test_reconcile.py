@@ -49,6 +49,7 @@ def site(tmp_path: Path) -> Path:
         "repositories": {"shop": {"url": "../shop"}, "cart": {"url": "../cart"}},
         "cluster": {"baseline": {"namespace": "staging"}},
         "exposure": {"domain": "preview.example.com"},
+        "images": {"by_digest": False},
     }
     write(root / "layersite.yaml", dump(settings))
     apps: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from layersite.model.environment import Environment, Tombstone
 
 __all__ = ["FINAL", "Standing", "State", "Trouble"]
 
-State = Literal["waiting", "deploying", "ready", "failed", "refused", "skipped", "leaving", "gone"]
+State = Literal["waiting", "deploying", "ready", "failed", "refused", "skipped", "leaving", "stuck", "gone"]
 FINAL: frozenset[State] = frozenset({"ready", "failed", "refused", "skipped", "gone"})
 """What nobody works on any more until something changes."""
 

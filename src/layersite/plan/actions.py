@@ -18,9 +18,12 @@ __all__ = ["Action", "Plan", "Refusal", "hold_back", "make_plan", "over_the_cap"
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to one environment and why; `result` is what its directory will hold (None for `leave`)."""
+    """What happens to one environment and why; `result` is what its directory will hold.
 
-    verb: Literal["create", "update", "leave", "remove"]
+    `remove` leaves a tombstone, `forget` takes away one of which nothing is left to reap. A `leave` has no result.
+    """
+
+    verb: Literal["create", "update", "leave", "remove", "forget"]
     name: str
     reason: str
     result: Environment | Tombstone | None = None
@@ -182,6 +185,8 @@ def _without_change(world: World, name: str, now: datetime) -> Action:
     """Decide for an environment that no open change asks for."""
     current = world.current[name]
     if isinstance(current, Tombstone):
+        if not current.reap:
+            return Action("forget", name, "nothing is left of it")
         return Action("leave", name, f"it is going away: {current.reason}")
     if name == BASELINE:
         return Action("leave", name, "the baseline is never removed by the bot")

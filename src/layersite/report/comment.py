@@ -23,6 +23,7 @@ _TITLES = {
     "refused": "❌ Environment {} could not be made",
     "skipped": "⚪ No environment",
     "leaving": "🧹 Environment {} is going away",
+    "stuck": "❌ Environment {} hangs while it goes away",
     "gone": "🧹 Environment {} is gone",
 }
 _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
@@ -33,6 +34,7 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "refused": "error",
     "skipped": "success",
     "leaving": "pending",
+    "stuck": "failure",
     "gone": "success",
 }
 _MARK = re.compile(r"^<!-- standing (\{.*\}) -->$", re.MULTILINE)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from layersite.model.environment import Environment, Slot, Tombstone
+from layersite.model.standing import Standing
 from layersite.model.yaml import Yaml
 from layersite.plan import Plan
 
@@ -36,10 +37,11 @@ class Console:
         """Show one step of the work as a line on standard error."""
         self._progress.print(Text(f"… {plain(step)}", style="dim"))
 
-    def plan(self, plan: Plan, commit: str | None, dry_run: bool) -> None:
-        """Show a plan: every action with its reason, the slice of what is written, and the refusals."""
+    def outcome(self, plan: Plan, commit: str | None, dry_run: bool, standings: Iterable[Standing]) -> None:
+        """Show a plan: every action with its reason, the slice of what is written, the refusals, and how it ended."""
         if self._json:
-            self._print_json(_plan_data(plan, commit, dry_run))
+            ended = [{"name": s.name, "state": s.state, "summary": s.summary} for s in standings]
+            self._print_json({**_plan_data(plan, commit, dry_run), "standings": ended})
             return
         self.table(("action", "environment", "why"), [(a.verb, a.name, a.reason) for a in plan.actions])
         for action in plan.having("create", "update"):
@@ -49,6 +51,12 @@ class Console:
             self.line(f"{'error' if refusal.is_error else 'skipped'}: {refusal.name}: {refusal.reason}")
         written = f"committed {commit}" if commit else "nothing to write"
         self.line("dry run: nothing was written" if dry_run else written)
+        for standing in standings:
+            self.line(f"{standing.name} is {standing.state}: {standing.summary}")
+            for trouble in standing.troubles:
+                self.line(f"  {trouble.kind} {trouble.name}: {trouble.reason} {trouble.message}")
+                for line in trouble.log:
+                    self.line(f"    {line}")
 
     def entries(self, entries: Mapping[str, Environment | Tombstone]) -> None:
         """Show what environments there are."""
@@ -116,7 +124,7 @@ def _dump(document: Environment | Tombstone) -> dict[str, Yaml]:
     return document.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
-def _plan_data(plan: Plan, commit: str | None, dry_run: bool) -> Yaml:
+def _plan_data(plan: Plan, commit: str | None, dry_run: bool) -> dict[str, Yaml]:
     actions = [
         {"verb": a.verb, "name": a.name, "reason": a.reason, "result": _dump(a.result) if a.result else None}
         for a in plan.actions

@@ -2,6 +2,6 @@
 
 from layersite.store.graft import Write
 from layersite.store.protocol import Committed, Store
-from layersite.store.snapshot import Entry, Snapshot
+from layersite.store.snapshot import Entry, Snapshot, directory_of
 
-__all__ = ["Committed", "Entry", "Snapshot", "Store", "Write"]
+__all__ = ["Committed", "Entry", "Snapshot", "Store", "Write", "directory_of"]

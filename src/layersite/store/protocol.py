@@ -76,6 +76,20 @@ class Store:
         self._last = snapshot.entries
         return snapshot
 
+    def contains(self, revision: str, commit: str) -> bool:
+        """Whether `commit` is `revision` or one of its ancestors; what is not known here yet is fetched.
+
+        Raises:
+            StoreError: the repository cannot be reached or read.
+        """
+
+        def operation(clone: Clone) -> bool:
+            if revision not in clone.repo:
+                clone.fetch()
+            return revision in clone.repo and clone.contains(clone.repo[revision].id, clone.repo[commit].id)
+
+        return revision == commit or self._cache.use(operation)
+
     def commit(self, writes: Sequence[Write], subject: str) -> Committed:
         """Put all `writes`, at most one per environment, into one commit on the branch.
 

@@ -1,0 +1,162 @@
+"""Where a command works: the site's folder, with everything real that the bot of that site speaks to."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from layersite.follow import Follower, Reaps
+from layersite.forge import Conversation, Forge, GitForge
+from layersite.model.catalog import Catalog, load_catalog
+from layersite.model.errors import LayersiteError, ToolError
+from layersite.model.site import Site, load_site
+from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
+from layersite.reconcile import Bot
+from layersite.render import Renderer
+from layersite.store import Store
+
+if TYPE_CHECKING:
+    from layersite.argocd import ArgoCD
+    from layersite.registry import Registry
+
+__all__ = ["Place", "variable"]
+
+_SMOKE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of a site, which holds `layersite.yaml`."""
+
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        """The folder of everything that can be made again."""
+        return self.root / ".layersite"
+
+    def load(self) -> tuple[Site, Catalog]:
+        """Read the site and its catalog, with repository paths made absolute. Raises InvalidInputError."""
+        site, _ = load_site(self.root)
+        catalog = load_catalog(self.root, site)
+        return _with_absolute_urls(site, self.root), catalog
+
+    def store(self, site: Site) -> Store:
+        """Return the environments repository."""
+        return Store(site.environments.url, site.environments.branch, self.cache / "store", random=Random())  # noqa: S311  it spreads retries, it keeps no secret
+
+    def argocd(self, site: Site) -> "ArgoCD | None":
+        """Return the Argo CD that syncs the site, if it names one. Raises LayersiteError if a variable is not set."""
+        if site.argocd is None:
+            return None
+        from layersite.argocd import ArgoCD
+
+        return ArgoCD(
+            site.argocd.url,
+            variable("LAYERSITE_ARGOCD_TOKEN", f"a token of {site.argocd.url}"),
+            project=site.argocd.project,
+            webhook_secret=os.environ.get("LAYERSITE_ARGOCD_WEBHOOK_SECRET", ""),
+            applicationset_url=site.argocd.applicationset_url,
+        )
+
+    def forge(self, site: Site, catalog: Catalog) -> tuple[Forge, Conversation | None]:
+        """Return where changes come from, and where they are talked about, if anywhere. Raises LayersiteError."""
+        if site.forge.url is None:
+            return GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge"), None
+        from layersite.forge.gitea import GiteaForge
+
+        let_git_sign_in(site.forge.url)
+        parted = {app.repository for app in catalog.apps.values() if app.repository and app.paths}
+        token = variable(FORGE_TOKEN, f"a token of {site.forge.url}")
+        forge = GiteaForge(site.repositories, site.forge.url, token, files_of=parted)
+        return forge, forge
+
+    def playbooks(self, catalog: Catalog) -> Reaps | None:
+        """Return the site's playbooks, if it has them."""
+        if not (self.root / "playbooks").is_dir():
+            return None
+        from layersite.playbooks import Playbooks
+
+        return Playbooks(self.root, catalog)
+
+    def bot(self, tell: Callable[[str], None]) -> Bot:
+        """Return the bot with everything real behind it. Raises LayersiteError."""
+        site, catalog = self.load()
+        forge, conversation = self.forge(site, catalog)
+        store = self.store(site)
+        argocd = self.argocd(site)
+        follower = Follower(
+            site=site,
+            store=store,
+            is_open=lambda change: forge.find(change) is not None,
+            argocd=argocd,
+            conversation=conversation,
+            playbooks=self.playbooks(catalog) if argocd else None,
+            smoke=self.smoke if argocd and (self.root / "tests" / "smoke").is_dir() else None,
+            tell=tell,
+        )
+        return Bot(
+            site=site,
+            catalog=catalog,
+            forge=forge,
+            store=store,
+            renderer=Renderer(site, catalog, self.cache / "bases"),
+            digests=_digests(site),
+            follower=follower,
+            now=lambda: datetime.now(UTC).replace(microsecond=0),
+            tell=tell,
+        )
+
+    def smoke(self, name: str) -> tuple[bool, str]:
+        """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""
+        argv = [sys.executable, "noxfile.py", "-s", "smoke", "--", name]
+        try:
+            said = run(argv, cwd=self.root, timeout=_SMOKE_SECONDS).decode("utf-8", "replace")
+        except CommandError as error:
+            return False, error.stdout[-2000:]
+        except ToolError as error:
+            return False, str(error)
+        return True, next((line for line in reversed(said.splitlines()) if " passed" in line), "")
+
+
+def _digests(site: Site) -> Callable[[Collection[str]], Mapping[str, str | None]]:
+    """Return the question to the image registries; its client is made when it is first asked."""
+
+    @cache
+    def registry() -> "Registry":
+        from layersite.registry import Registry
+
+        return Registry(insecure=site.images.insecure_registries)
+
+    return lambda references: registry().digests(references)
+
+
+# Imports stand in the functions above where they bring an HTTP client along: most commands need none, and start faster.
+
+
+def variable(name: str, what: str) -> str:
+    """Return the environment variable `name`, which holds `what`. Raises LayersiteError where it is not set."""
+    if not (value := os.environ.get(name, "")):
+        raise LayersiteError(f"the variable {name} is not set; put {what} into it")
+    return value
+
+
+def _with_absolute_urls(site: Site, root: Path) -> Site:
+    """Resolve local paths against the site's folder; git itself runs elsewhere."""
+
+    def absolute(url: str) -> str:
+        is_remote = "://" in url or re.match(r"[^/]+:", url)
+        return url if is_remote else str((root / url).resolve())
+
+    environments = site.environments.model_copy(update={"url": absolute(site.environments.url)})
+    repositories = {
+        name: repository.model_copy(update={"url": absolute(repository.url)})
+        for name, repository in site.repositories.items()
+    }
+    return site.model_copy(update={"environments": environments, "repositories": repositories})

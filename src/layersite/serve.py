@@ -1,0 +1,114 @@
+"""The bot as a service: a webhook starts a run at once, a clock starts one anyway, and waiting holds back neither.
+
+Events that arrive during a run are served together by the next, so a burst becomes few pushes.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+from layersite.forge.webhook import SignatureError, webhook_change
+from layersite.model.errors import ForgeError, LayersiteError
+from layersite.reconcile import Bot, Decided
+
+__all__ = ["Service"]
+
+_LONGEST_BODY = 2_000_000
+_FOLLOWED_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Service:
+    """Runs the bot that `make_bot` returns whenever it is woken, and every `interval` seconds.
+
+    `make_bot` is called before each run that the clock starts, so that a changed site is seen. `tell` gets a line for
+    each step and each failed run; a run that fails is made up for by the next.
+    """
+
+    make_bot: Callable[[], Bot]
+    secret: str
+    interval: float
+    tell: Callable[[str], None]
+    wake: Event = field(default_factory=Event)
+    stop: Event = field(default_factory=Event)
+
+    def listen(self, host: str, port: int) -> ThreadingHTTPServer:
+        """Answer POST /webhook and GET /healthz in a thread, until the returned server is shut down."""
+        server = ThreadingHTTPServer((host, port), _handler(self))
+        Thread(target=server.serve_forever, name="webhooks", daemon=True).start()
+        return server
+
+    def run(self) -> None:
+        """Run the bot until `stop` is set and the service woken; what is being followed is seen to its end."""
+        with ThreadPoolExecutor(_FOLLOWED_AT_ONCE) as pool:
+            bot = self.make_bot()
+            while not self.stop.is_set():
+                self.wake.clear()
+                try:
+                    decided = bot.decide()
+                    pool.submit(self._follow, bot, decided)
+                except LayersiteError as error:
+                    self.tell(f"this run failed, the next one makes up for it: {error}")
+                if not self.wake.wait(self.interval):
+                    bot = self._made_anew(bot)
+
+    def _made_anew(self, bot: Bot) -> Bot:
+        try:
+            return self.make_bot()
+        except LayersiteError as error:
+            self.tell(f"the site is not as it should be, going on with what it was: {error}")
+            return bot
+
+    def _follow(self, bot: Bot, decided: Decided) -> None:
+        try:
+            for standing in bot.follow(decided).standings:
+                self.tell(f"{standing.name}: {standing.state}: {standing.summary}")
+        except LayersiteError as error:
+            self.tell(f"not all was followed to its end, the next run does it: {error}")
+
+    def hear(self, headers: dict[str, str], body: bytes) -> int:
+        """Take one webhook and return the HTTP status that answers it."""
+        try:
+            change = webhook_change(headers, body, self.secret)
+        except SignatureError as error:
+            self.tell(str(error))
+            return 401
+        except ForgeError as error:
+            self.tell(str(error))
+            return 400
+        if change is not None:
+            self.wake.set()
+        return 202
+
+
+def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """The two addresses of the service."""
+
+        timeout = 10
+
+        def do_GET(self) -> None:
+            """Say that the process is alive."""
+            self._answer(200 if self.path == "/healthz" else 404)
+
+        def do_POST(self) -> None:
+            """Take a webhook."""
+            length = self.headers.get("Content-Length", "")
+            if self.path != "/webhook":
+                self._answer(404)
+            elif not length.isdecimal() or int(length) > _LONGEST_BODY:
+                self._answer(413)
+            else:
+                self._answer(service.hear(dict(self.headers.items()), self.rfile.read(int(length))))
+
+        def _answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep requests, which anyone can send, out of the log."""
+
+    return Handler

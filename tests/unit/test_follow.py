@@ -1,0 +1,253 @@
+"""After the commit: what the people of a change are told, and what is removed when, whatever fails on the way."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from layersite.argocd.model import Result, Trouble
+from layersite.argocd.received import Application
+from layersite.follow import Follower, first_standings
+from layersite.forge import Status
+from layersite.model.change import Change
+from layersite.model.environment import Environment, Member, Slot, Tombstone
+from layersite.model.errors import ForgeError, ToolError
+from layersite.model.site import Site
+from layersite.model.standing import Standing
+from layersite.plan import Action, Plan, Refusal
+from layersite.report import read_mark
+from layersite.store import Committed, Entry, Snapshot, Write
+
+SHA = "8f3a1c5e9b7d2046a8c4e6f0123456789abcdef0"
+COMMIT = "c" * 40
+SITE = Site.model_validate(
+    {
+        "organization": "acme",
+        "environments": {"url": "https://git.example.com/acme/environments.git"},
+        "forge": {"kind": "gitea", "url": "https://git.example.com"},
+        "cluster": {"baseline": {"namespace": "staging"}},
+        "argocd": {"url": "https://argocd.example.com"},
+        "exposure": {"domain": "preview.example.com"},
+    }
+)
+CHANGE = Change("web", 42, "new-look", SHA)
+
+
+def environment(name: str = "web-42", generation: int = 1) -> Environment:
+    return Environment(
+        name=name,
+        cluster="in-cluster",
+        namespace=f"env-{name}",
+        generation=generation,
+        members=(Member(repository="web", number=42, branch="new-look", sha=SHA, apps=("web",)),),
+        slice={"web": Slot(provision="isolated", reason="it changed")},
+    )
+
+
+def tombstone(cause: str = "closed") -> Tombstone:
+    members = environment().members
+    return Tombstone.model_validate(
+        {
+            "name": "web-42",
+            "cluster": "c",
+            "namespace": "env-web-42",
+            "generation": 2,
+            "cause": cause,
+            "reason": "closed",
+        }
+    ).model_copy(update={"members": members})
+
+
+@dataclass
+class Talk:
+    """A forge that remembers what it was told, or is down."""
+
+    bodies: dict[str, str] = field(default_factory=dict)
+    statuses: list[Status] = field(default_factory=list)
+    is_down: bool = False
+
+    def comment(self, change: Change, key: str) -> str | None:
+        return self.bodies.get(key)
+
+    def say(self, change: Change, key: str, body: str) -> None:
+        if self.is_down:
+            raise ForgeError("the forge is down")
+        self.bodies[key] = body
+
+    def set_status(self, change: Change, status: Status) -> None:
+        self.statuses.append(status)
+
+
+@dataclass
+class Cluster:
+    """An Argo CD that answers as it is told to."""
+
+    results: Mapping[str, Result] = field(default_factory=dict)
+    nudged: list[Sequence[str]] = field(default_factory=list)
+
+    def applications(self) -> Mapping[str, Application]:
+        return {}
+
+    def nudge(self, repository: str, branch: str, before: str, after: str, paths: Sequence[str]) -> tuple[str, ...]:
+        self.nudged.append(paths)
+        return ()
+
+    def await_synced(
+        self, wanted: Mapping[str, str], *, deadline: float, contains: Callable[[str, str], bool]
+    ) -> Iterator[Result]:
+        yield from (self.results.get(name, Result(name, "healthy")) for name in wanted)
+
+    def await_gone(self, names: Iterable[str], *, deadline: float) -> Iterator[Result]:
+        yield from (self.results.get(name, Result(name, "gone")) for name in names)
+
+
+@dataclass
+class Books:
+    """Playbooks that do what they are told to."""
+
+    left: str | None = None
+    is_broken: bool = False
+
+    def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
+        if self.is_broken:
+            raise ToolError("ansible-playbook is missing")
+        return {each.name: self.left for each in tombstones}
+
+    def secrets(self, environments: Sequence[Environment]) -> dict[str, str | None]:
+        return {}
+
+
+@dataclass
+class Shelf:
+    """An environments repository with one entry."""
+
+    entry: Entry | None = None
+    written: list[Write] = field(default_factory=list)
+
+    def read(self) -> Snapshot:
+        return Snapshot(COMMIT, {"web-42": self.entry} if self.entry else {})
+
+    def commit(self, writes: list[Write], subject: str) -> Committed:
+        self.written += writes
+        return Committed(COMMIT, tuple(write.name for write in writes), ())
+
+    def contains(self, revision: str, commit: str) -> bool:
+        return True
+
+
+@dataclass
+class Scene:
+    """One environment, everything around it, and what came of following it."""
+
+    talk: Talk = field(default_factory=Talk)
+    cluster: Cluster = field(default_factory=Cluster)
+    books: Books = field(default_factory=Books)
+    shelf: Shelf = field(default_factory=Shelf)
+    is_open: bool = False
+    smoke: Callable[[str], tuple[bool, str]] | None = None
+
+    def follow(self, *standings: Standing) -> list[Standing]:
+        follower = Follower(
+            SITE, self.shelf, lambda change: self.is_open, self.cluster, self.talk, self.books, self.smoke
+        )
+        return follower.follow({each.name: each for each in standings}, COMMIT, {"web-42": [CHANGE]})
+
+
+DEPLOYING = Standing("web-42", "deploying", "web#42 needs an environment", environment())
+LEAVING = Standing("web-42", "leaving", "web#42 is no longer open", tombstone())
+
+
+def buried(cause: str = "closed") -> Shelf:
+    return Shelf(Entry(None, tombstone(cause), "t" * 40, None))
+
+
+def test_a_healthy_environment_is_ready_and_its_people_know() -> None:
+    scene = Scene()
+    assert [each.state for each in scene.follow(DEPLOYING)] == ["ready"]
+    assert "is ready" in scene.talk.bodies["web-42"]
+    assert [each.state for each in scene.talk.statuses] == ["pending", "success"]
+
+
+def test_a_failure_names_what_is_wrong() -> None:
+    trouble = Trouble("Pod", "web-1", "ImagePullBackOff", "no such image")
+    scene = Scene(cluster=Cluster({"env-web-42": Result("env-web-42", "failed", troubles=(trouble,))}))
+    assert [each.state for each in scene.follow(DEPLOYING)] == ["failed"]
+    assert "`ImagePullBackOff`" in scene.talk.bodies["web-42"]
+    assert scene.talk.statuses[-1].state == "failure"
+
+
+def test_one_that_fails_does_not_hold_back_another() -> None:
+    scene = Scene(cluster=Cluster({"env-web-42": Result("env-web-42", "late")}))
+    other = replace(DEPLOYING, name="api-1", environment=environment("api-1"))
+    assert {each.name: each.state for each in scene.follow(DEPLOYING, other)} == {"web-42": "failed", "api-1": "ready"}
+
+
+def test_smoke_tests_have_the_last_word() -> None:
+    scene = Scene(smoke=lambda name: (False, f"FAILED {name} answers 500"))
+    assert [each.state for each in scene.follow(DEPLOYING)] == ["failed"]
+    assert "FAILED web-42 answers 500" in scene.talk.bodies["web-42"]
+
+
+def test_when_nothing_is_left_the_tombstone_goes_and_its_people_know() -> None:
+    scene = Scene(shelf=buried())
+    assert [each.state for each in scene.follow(LEAVING)] == ["gone"]
+    assert [(write.name, write.files) for write in scene.shelf.written] == [("web-42", None)]
+    assert "is gone" in scene.talk.bodies["web-42"]
+
+
+def test_a_tombstone_stays_until_its_people_know() -> None:
+    scene = Scene(shelf=buried(), talk=Talk(is_down=True))
+    scene.follow(LEAVING)
+    assert scene.shelf.written == []
+
+
+def test_a_tombstone_stays_while_something_is_left() -> None:
+    for scene in (
+        Scene(shelf=buried(), books=Books("finalizer x hangs")),
+        Scene(shelf=buried(), books=Books(is_broken=True)),
+    ):
+        assert [each.state for each in scene.follow(LEAVING)] == ["stuck"]
+        assert scene.shelf.written == []
+
+
+def test_one_set_by_hand_remembers_it_while_its_change_is_open() -> None:
+    scene = Scene(shelf=buried("teardown"), is_open=True)
+    scene.follow(replace(LEAVING, environment=tombstone("teardown")))
+    (write,) = scene.shelf.written
+    assert write.files is not None
+    assert b"reap: []" in write.files["tombstone.yaml"]
+
+
+def plan(action: Action, *refusals: Refusal) -> dict[str, Standing]:
+    snapshot = Snapshot(COMMIT, {"web-42": Entry(environment(generation=3), None, "t", "m")})
+    return first_standings(Plan((action,), refusals), snapshot, {}, {"web-42": "2026-01-01T00:00:00Z"}, {})
+
+
+def told(state: str, summary: str = "x") -> dict[str, str | int]:
+    return {"state": state, "generation": 3, "summary": summary}
+
+
+def follow_up(mark: dict[str, str | int], is_well: bool) -> list[str]:
+    snapshot = Snapshot(COMMIT, {"web-42": Entry(environment(generation=3), None, "t", "m")})
+    leave = Plan((Action("leave", "web-42", "nothing changed"),))
+    return list(first_standings(leave, snapshot, {"web-42": mark}, {}, {"web-42": is_well}))
+
+
+def test_what_a_killed_run_left_unsaid_is_followed_again() -> None:
+    assert follow_up({}, True) == ["web-42"]
+    assert follow_up(told("deploying"), True) == ["web-42"]
+    assert follow_up({**told("ready"), "generation": 2}, True) == ["web-42"]
+
+
+def test_what_was_told_is_left_alone_until_it_is_no_longer_true() -> None:
+    assert follow_up(told("ready"), True) == []
+    assert follow_up(told("failed"), False) == []
+    assert follow_up(told("failed"), True) == ["web-42"]
+    assert follow_up(told("ready"), False) == ["web-42"]
+
+
+def test_a_wait_for_an_image_remembers_since_when() -> None:
+    refusal = Refusal("web-42", "waits for `r/web:1`", is_error=False, waits_for=("r/web:1",))
+    standing = plan(Action("leave", "web-42", "waits"), refusal)["web-42"]
+    assert (standing.state, standing.since) == ("waiting", "2026-01-01T00:00:00Z")
+    scene = Scene()
+    scene.follow(standing)
+    assert read_mark(scene.talk.bodies["web-42"])["since"] == "2026-01-01T00:00:00Z"
