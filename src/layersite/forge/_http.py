@@ -138,12 +138,14 @@ class Http:
         self, method: str, path: str, what: str, params: Parameters, content: Mapping[str, object] | None = None
     ) -> _Answer:
         deadline = time.monotonic() + self._timeout
-        for last in (attempt == _CONNECTS for attempt in range(1, _CONNECTS + 1)):
+        for attempt in itertools.count(1):
             try:
                 return self._exchange(method, path, what, params, content, deadline)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if last or time.monotonic() > deadline:
+                if attempt == _CONNECTS or time.monotonic() > deadline:
                     raise ForgeError(f"{what}: {self._url} cannot be reached: {error or 'no connection'}") from error
+            except (httpx.InvalidURL, UnicodeError) as error:
+                raise ForgeError(f"{what}: {self._url} is no address; correct `url` in layersite.yaml") from error
             except httpx.TimeoutException as error:
                 text = f"{what}: {self._url} took longer than {self._timeout:g} s and was given up"
                 raise ForgeError(f"{text}; nothing was decided") from error
@@ -151,7 +153,7 @@ class Http:
                 # `from None`: the cause may quote what was received
                 text = f"{what}: {self._url} broke off its answer ({type(error).__name__}); nothing was decided"
                 raise ForgeError(text) from None
-        raise AssertionError("the last attempt returns or raises")
+        raise AssertionError  # mypy does not know that the loop has no end
 
     def _exchange(
         self,
@@ -171,6 +173,7 @@ class Http:
                     raise httpx.ReadTimeout("")
         if response.is_success:
             return _Answer(response.headers, bytes(body))
-        advice = self._advice.get(response.status_code) or self._advice[response.status_code // 100 * 100]
+        group = min(response.status_code // 100, 5) * 100
+        advice = self._advice.get(response.status_code, self._advice[group])
         refuse = MissingError if response.status_code == 404 else ForgeError
         raise refuse(f"{what}: {self._url} answered {response.status_code}: {advice}")

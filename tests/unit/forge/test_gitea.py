@@ -298,6 +298,7 @@ UNTRUE = {
     "429": (Answer(429, HTML), "answered 429: too many requests"),
     "500": (Answer(500, HTML), "answered 500.*the next run asks again"),
     "502": (Answer(502, HTML), "answered 502.*the next run asks again"),
+    "999": (Answer(999, HTML), "answered 999.*the next run asks again"),
     "418": (Answer(418, HTML), "answered 418: it does not accept this request"),
     "redirect": (Answer(302, HTML, {"Location": "/user/login"}), "answered 302.*write the new one in layersite.yaml"),
     "no answer": (Answer(body=b"[]", wait=1), "took longer than 0.3 s"),
@@ -330,6 +331,12 @@ def test_a_forge_that_is_not_there_is_an_error(make: Make) -> None:
         port = free.getsockname()[1]
     with pytest.raises(ForgeError, match=f"http://127.0.0.1:{port}/api/v1 cannot be reached"):
         make(url=f"http://127.0.0.1:{port}").changes()
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://git..example.com"])
+def test_what_is_no_address_after_all_is_an_error(make: Make, url: str) -> None:
+    with pytest.raises(ForgeError, match=r"is no address; correct `url` in layersite.yaml"):
+        make(url=url).changes()
 
 
 def test_a_wrong_token_is_an_error_that_does_not_show_it(make: Make) -> None:
