@@ -111,7 +111,7 @@ class Bot:
         changes = self.forge.changes()
         world = self._world(snapshot)
         for _ in range(_ROUNDS):
-            world, plan = self._with_images(world, lambda world, changes=changes: make_plan(world, changes, self.now()))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            world, plan = self._planned(world, changes)
             plan = self._select(plan, changes, only)
             moved = [change for change in _concerned(plan, changes) if not self._is_current(change)]
             if not moved:
@@ -180,6 +180,9 @@ class Bot:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
         return self.follow(Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, {}))
+
+    def _planned(self, world: World, changes: list[Change]) -> tuple[World, Plan]:
+        return self._with_images(world, lambda asked: make_plan(asked, changes, self.now()))
 
     def _with_images(self, world: World, decide: Callable[[World], Plan]) -> tuple[World, Plan]:
         """Decide, ask the registries for the images that the plan lacks, and decide again with their digests.
