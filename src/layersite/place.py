@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from layersite.follow import Follower, Reaps
 from layersite.forge import Conversation, Forge, GitForge
+from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import Site, load_site
@@ -107,9 +108,9 @@ class Place:
             forge=forge,
             store=store,
             renderer=Renderer(site, catalog, self.cache / "bases"),
-            digests=_digests(site),
+            gate=Gate(site.images, _digests(site), follower, _now, tell),
             follower=follower,
-            now=lambda: datetime.now(UTC).replace(microsecond=0),
+            now=_now,
             tell=tell,
         )
 
@@ -123,6 +124,10 @@ class Place:
         except ToolError as error:
             return False, str(error)
         return True, next((line for line in reversed(said.splitlines()) if " passed" in line), "")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _digests(site: Site) -> Callable[[Collection[str]], Mapping[str, str | None]]:

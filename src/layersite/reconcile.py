@@ -1,18 +1,20 @@
 """The bot's loop: observe, plan, render, commit once, follow to the end; each verb of the CLI is one method."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from layersite import __version__
-from layersite.follow import Follower, Stores, changes_of, first_standings
+from layersite.follow import Follower, Stores, first_standings
 from layersite.forge import Forge
+from layersite.gate import TIME, Gate
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.document import near_miss
-from layersite.model.environment import Environment, Lease, Member, Tombstone, to_yaml
-from layersite.model.errors import InvalidInputError, LayersiteError, Problem, RegistryError, UnknownNameError
+from layersite.model.environment import Environment, Lease, Member, Tombstone, changes_of, to_yaml
+from layersite.model.errors import InvalidInputError, LayersiteError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.model.standing import Standing
@@ -20,23 +22,19 @@ from layersite.plan import (
     Action,
     Group,
     Plan,
-    Refusal,
     World,
     chosen_name,
     group,
     hold_back,
     make_plan,
     over_the_cap,
-    overdue,
     plan_named,
     remove,
 )
-from layersite.report.comment import Mark
 from layersite.store import Snapshot, Write
 
 __all__ = ["Bot", "Decided", "Outcome", "Renders"]
 
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
@@ -80,18 +78,14 @@ class Decided:
 
 @dataclass(frozen=True)
 class Bot:
-    """One site with everything it talks to.
-
-    `digests` asks the registries for images: None for one that is not there, RegistryError if that cannot be known.
-    `tell` is called with each step for a person who watches.
-    """
+    """One site with everything it talks to; `tell` is called with each step for a person who watches."""
 
     site: Site
     catalog: Catalog
     forge: Forge
     store: Stores
     renderer: Renders
-    digests: Callable[[Collection[str]], Mapping[str, str | None]]
+    gate: Gate
     follower: Follower
     now: Callable[[], datetime]
     tell: Callable[[str], None] = lambda step: None
@@ -105,13 +99,14 @@ class Bot:
 
         Removals beyond the cap are held back unless `yes`. Raises LayersiteError where nothing can be decided.
         """
-        self.tell("reading the environments repository")
-        snapshot = self.store.read()
-        self.tell(f"asking {len(self.site.repositories)} repositories for open changes")
-        changes = self.forge.changes()
-        world = self._world(snapshot)
+        self.tell(f"reading environments, and the open changes of {len(self.site.repositories)} repositories")
+        with ThreadPoolExecutor(3) as pool:
+            reading, listing = pool.submit(self.store.read), pool.submit(self.forge.changes)
+            heads = pool.submit(self._heads).result()
+            snapshot, changes = reading.result(), listing.result()
+        world = self._world(snapshot, heads)
         for _ in range(_ROUNDS):
-            world, plan = self._planned(world, changes)
+            world, plan = self.gate.plan(world, self._planner(changes))
             plan = self._select(plan, changes, only)
             moved = [change for change in _concerned(plan, changes) if not self._is_current(change)]
             if not moved:
@@ -122,7 +117,7 @@ class Bot:
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
         people = _people(plan, snapshot, group(changes, self.site.repositories))
-        plan, since = self._overdue(plan, people)
+        plan, since = self.gate.expire(plan, people)
         return Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, since)
 
     def follow(self, decided: Decided) -> Outcome:
@@ -131,7 +126,7 @@ class Bot:
         if outcome.dry_run:
             return outcome
         left = {action.name: decided.people[action.name] for action in outcome.plan.having("leave")}
-        marks, well = self.follower.marks(left), self.follower.is_well(left)
+        marks, well = self.follower.look(left)
         standings = first_standings(outcome.plan, snapshot, marks, decided.since, well)
         ended = self.follower.follow(standings, outcome.commit or snapshot.commit, decided.people)
         return replace(outcome, standings=tuple(ended))
@@ -150,9 +145,10 @@ class Bot:
             raise InvalidInputError([Problem("--name", 0, "", text)])
         members = self._members_at(apps)
         snapshot = self.store.read()
-        until = (self.now() + lease).strftime(_TIME)
-        named = Lease(until=until, by=by)
-        _, plan = self._with_images(self._world(snapshot), lambda world: plan_named(world, name, members, named))
+        named = Lease(until=(self.now() + lease).strftime(TIME), by=by)
+        _, plan = self.gate.plan(
+            self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named)
+        )
         return self._finish(plan, snapshot, dry_run)
 
     def teardown(self, name: str, *, dry_run: bool = False) -> Outcome:
@@ -181,56 +177,19 @@ class Bot:
         people = _people(plan, snapshot, ())
         return self.follow(Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, {}))
 
-    def _planned(self, world: World, changes: list[Change]) -> tuple[World, Plan]:
-        return self._with_images(world, lambda asked: make_plan(asked, changes, self.now()))
+    def _planner(self, changes: list[Change]) -> Callable[[World], Plan]:
+        return lambda world: make_plan(world, changes, self.now())
 
-    def _with_images(self, world: World, decide: Callable[[World], Plan]) -> tuple[World, Plan]:
-        """Decide, ask the registries for the images that the plan lacks, and decide again with their digests.
-
-        A registry that cannot be asked holds back only what needs it.
-        """
-        if not self.site.images.by_digest:
-            return world, decide(world)
-        world = replace(world, images={})
-        plan = decide(world)
-        wanted = sorted({ref for refusal in plan.refusals for ref in refusal.waits_for})
-        if not wanted:
-            return world, plan
-        self.tell(f"asking the registry for {len(wanted)} images")
-        try:
-            world = replace(world, images=self.digests(wanted))
-        except RegistryError as error:
-            unknown = {refusal.name: str(error) for refusal in plan.refusals if refusal.waits_for}
-            known = replace(plan, refusals=tuple(each for each in plan.refusals if not each.waits_for))
-            return world, hold_back(known, unknown)
-        return world, decide(world)
-
-    def _overdue(self, plan: Plan, people: Mapping[str, Sequence[Change]]) -> tuple[Plan, dict[str, str]]:
-        """Refuse what waits for its images too long; return the plan and since when each one waits.
-
-        A comment remembers the beginning; where there is none, the newest commit's time counts.
-        """
-        waiting = {refusal.name: refusal for refusal in plan.refusals if refusal.waits_for}
-        marks = self.follower.marks({name: people[name] for name in waiting})
-        began = {name: self._began(refusal, people[name], marks.get(name, {})) for name, refusal in waiting.items()}
-        limit = timedelta(minutes=self.site.images.wait_minutes)
-        times = {name: moment.astimezone(UTC).strftime(_TIME) for name, moment in began.items()}
-        return overdue(plan, began, self.now(), limit), times
-
-    def _began(self, refusal: Refusal, changes: Sequence[Change], mark: Mark) -> datetime:
-        if self.follower.conversation is None:
-            text = max((change.updated_at for change in changes), default="")
-        else:
-            text = str(mark.get("since", "")) if str(mark.get("summary", "")).startswith(refusal.reason) else ""
-        return datetime.fromisoformat(text) if text else self.now()
-
-    def _world(self, snapshot: Snapshot) -> World:
+    def _heads(self) -> dict[str, str]:
+        """Return the commit of each default branch that an environment may show."""
         needed = {
             app.repository
             for app in self.catalog.apps.values()
             if app.repository and (self.site.cluster.baseline.managed or app.images)
         }
-        heads = {name: self.forge.resolve(name, self.site.repositories[name].branch) for name in sorted(needed)}
+        return {name: self.forge.resolve(name, self.site.repositories[name].branch) for name in sorted(needed)}
+
+    def _world(self, snapshot: Snapshot, heads: Mapping[str, str]) -> World:
         current: dict[str, Environment | Tombstone] = {}
         drifted = set()
         for name, entry in snapshot.entries.items():

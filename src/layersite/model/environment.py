@@ -1,16 +1,18 @@
 """An environment as it is committed: `environment.yaml` while it lives, `tombstone.yaml` while it goes away."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from layersite.model.change import Change
 from layersite.model.document import Many, Model
 from layersite.model.names import is_environment_name
 from layersite.model.site import Label, Provision
 from layersite.model.yaml import Yaml, dump
 
-__all__ = ["Environment", "Lease", "Member", "RenderLock", "Slot", "Tombstone", "to_yaml"]
+__all__ = ["Environment", "Lease", "Member", "RenderLock", "Slot", "Tombstone", "changes_of", "to_yaml"]
 
 
 def _name(text: str) -> str:
@@ -103,6 +105,11 @@ class Tombstone(Model):
     reason: str
     members: Many[Member] = ()
     reap: Many[str] = ("application", "namespace")
+
+
+def changes_of(members: Iterable[Member]) -> list[Change]:
+    """Return the changes that the members of an environment come from."""
+    return [Change(m.repository, m.number, m.branch, m.sha) for m in members if m.change]
 
 
 def to_yaml(document: Environment | Tombstone) -> str:

@@ -1,75 +1,31 @@
-"""After the plan and its commit: wait until the cluster is as committed, and tell each change's people how it stands.
+"""See environments to their end after a commit: wait for Argo CD, run smoke tests, reap what is gone."""
 
-Environments proceed together, and one that fails holds back no other. Whatever was left unsaid by a run that was killed
-is said by the next: nothing is remembered but in the environments repository, the cluster and the comments themselves.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from layersite.forge import Conversation, Status
+from layersite.follow.protocols import Deploys, Reaps, Stores
+from layersite.follow.standings import SMOKE_FAILED
+from layersite.follow.voice import Voice
+from layersite.forge import Conversation
 from layersite.model.change import Change
-from layersite.model.environment import Environment, Member, Tombstone, to_yaml
-from layersite.model.errors import ForgeError, LayersiteError
+from layersite.model.environment import Environment, Tombstone, changes_of, to_yaml
+from layersite.model.errors import LayersiteError
 from layersite.model.site import Site
-from layersite.model.standing import FINAL, Standing, State, Trouble
-from layersite.plan import Action, Plan
-from layersite.report import comment, read_mark, status
+from layersite.model.standing import FINAL, Standing, Trouble
+from layersite.report import read_mark
 from layersite.report.comment import Mark
-from layersite.store import Committed, Snapshot, Write, directory_of
+from layersite.store import Write, directory_of
 
-if TYPE_CHECKING:  # importing the client costs half a second, which only sites with an Argo CD need to pay
+if TYPE_CHECKING:
     from layersite.argocd.model import Result
     from layersite.argocd.received import Application
 
-__all__ = ["Deploys", "Follower", "Reaps", "Stores"]
+__all__ = ["Follower"]
 
 _AT_ONCE = 8
-SMOKE_FAILED = "every app is healthy, but its smoke tests failed"
-
-
-class Stores(Protocol):
-    """The environments repository, as the bot needs it."""
-
-    def read(self) -> Snapshot:
-        """Return what is committed now."""
-
-    def commit(self, writes: list[Write], subject: str) -> Committed:
-        """Commit and push `writes` together, or nothing if they change nothing."""
-
-    def contains(self, revision: str, commit: str) -> bool:
-        """Whether `commit` is `revision` or one of its ancestors."""
-
-
-class Deploys(Protocol):
-    """Argo CD, as the bot needs it."""
-
-    def applications(self) -> "Mapping[str, Application]":
-        """Return every application of the project by name."""
-
-    def nudge(self, repository: str, branch: str, before: str, after: str, paths: Sequence[str]) -> tuple[str, ...]:
-        """Tell it of a push; return what did not work, for it polls anyway."""
-
-    def await_synced(
-        self, wanted: Mapping[str, str], *, deadline: float, contains: Callable[[str, str], bool]
-    ) -> "Iterator[Result]":
-        """Yield what became of each application (with the commit it must show), as soon as it is known."""
-
-    def await_gone(self, names: Iterable[str], *, deadline: float) -> "Iterator[Result]":
-        """Yield each application once it is gone, or when the time (seconds) is up."""
-
-
-class Reaps(Protocol):
-    """The site's playbooks, as the bot needs them: each answer maps a name to None, or to what did not work."""
-
-    def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
-        """Remove what Argo CD leaves of each environment."""
-
-    def secrets(self, environments: Sequence[Environment]) -> dict[str, str | None]:
-        """Bring the declared secrets of each environment to its namespace."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +57,19 @@ class Follower:
             bodies = pool.map(lambda item: talk.comment(item[1][0], item[0]) if item[1] else None, people.items())
             return {name: read_mark(body) for name, body in zip(people, bodies, strict=True)}
 
-    def is_well(self, names: Iterable[str]) -> dict[str, bool]:
-        """Return for each environment whether Argo CD calls its application synced and healthy, if it can be asked."""
-        if self.argocd is None:
-            return {}
-        found = self.argocd.applications()
-        return {name: _is_well(found.get(self.site.application(name))) for name in names}
+    def look(self, left: Mapping[str, Sequence[Change]]) -> tuple[dict[str, Mark] | None, dict[str, bool]]:
+        """Return what the comments of environments that are left alone remember, and whether Argo CD calls them well.
+
+        If either cannot be asked there is nothing to compare: the first is None.
+        """
+        if self.argocd is None or not left:
+            return {}, {}
+        try:
+            found = self.argocd.applications()
+            return self.marks(left), {name: _is_well(found.get(self.site.application(name))) for name in left}
+        except LayersiteError as error:
+            self.tell(f"it cannot be said whether all is well with the others, the next run looks again: {error}")
+            return None, {}
 
     def nudge(self, before: str | None, after: str, names: Iterable[str]) -> None:
         """Tell Argo CD that `names` changed; without it, it looks by itself every three minutes."""
@@ -126,17 +89,17 @@ class Follower:
         mine = self._take(standings)
         try:
             with ThreadPoolExecutor(_AT_ONCE) as voices, ThreadPoolExecutor(3) as work:
-                run = _Run(self, people, voices)
+                voice = Voice(self.conversation, self.is_newest, self.tell, people, voices)
                 for standing in mine.values():
-                    run.say(standing if self.argocd or standing.state != "deploying" else _committed(standing))
+                    voice.say(standing if self.argocd or standing.state != "deploying" else _committed(standing))
                 if self.argocd is not None and commit is not None:
                     alive = {name: each for name, each in mine.items() if each.state == "deploying"}
                     going = {name: each for name, each in mine.items() if each.state == "leaving"}
                     secrets = work.submit(self._bring_secrets, alive)
-                    deployed = work.submit(self._deploy, run, alive, commit, secrets)
-                    work.submit(self._reap, run, going).result()
+                    deployed = work.submit(self._deploy, voice, alive, commit, secrets)
+                    work.submit(self._reap, voice, going).result()
                     deployed.result()
-                return [run.ended[name] for name in mine]
+                return [voice.ended[name] for name in mine]
         finally:
             self._give_back(mine)
 
@@ -172,13 +135,29 @@ class Follower:
             return dict.fromkeys(alive, str(error))
 
     def _deploy(
-        self, run: "_Run", alive: Mapping[str, Standing], commit: str, secrets: "Future[dict[str, str | None]]"
+        self, voice: Voice, alive: Mapping[str, Standing], commit: str, secrets: "Future[dict[str, str | None]]"
     ) -> None:
         assert self.argocd is not None  # noqa: S101  it is only called where there is one
         names = {self.site.application(name): name for name in alive}
         if not names:
             return
         self.tell(f"waiting until {len(names)} environments are healthy")
+        try:
+            self._await_synced(voice, alive, names, commit, secrets)
+        except LayersiteError as error:
+            for name in alive:
+                if voice.ended[name].state == "deploying":
+                    voice.say(replace(alive[name], state="failed", summary=str(error)))
+
+    def _await_synced(
+        self,
+        voice: Voice,
+        alive: Mapping[str, Standing],
+        names: Mapping[str, str],
+        commit: str,
+        secrets: "Future[dict[str, str | None]]",
+    ) -> None:
+        assert self.argocd is not None  # noqa: S101  it is only called where there is one
         with ThreadPoolExecutor(_AT_ONCE) as judges:
             judged = []
             for result in self.argocd.await_synced(
@@ -188,12 +167,12 @@ class Follower:
             ):
                 name = names[result.name]
                 self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
-                judged.append(judges.submit(self._judge, run, alive[name], result, secrets))
+                judged.append(judges.submit(self._judge, voice, alive[name], result, secrets))
             for future in judged:
                 future.result()
 
     def _judge(
-        self, run: "_Run", standing: Standing, result: "Result", secrets: "Future[dict[str, str | None]]"
+        self, voice: Voice, standing: Standing, result: "Result", secrets: "Future[dict[str, str | None]]"
     ) -> None:
         if result.outcome == "healthy":
             passed, said = self.smoke(standing.name) if self.smoke else (True, "")
@@ -209,9 +188,9 @@ class Follower:
             summary = missing or (late if result.outcome == "late" else "it does not become healthy")
             troubles = tuple(Trouble(t.kind, t.name, t.reason, t.message, t.log) for t in result.troubles)
             ended = replace(standing, state="failed", summary=summary, troubles=troubles)
-        run.say(ended)
+        voice.say(ended)
 
-    def _reap(self, run: "_Run", going: Mapping[str, Standing]) -> None:
+    def _reap(self, voice: Voice, going: Mapping[str, Standing]) -> None:
         """Wait until applications are gone, remove what they leave, and then the tombstones, all that went together."""
         assert self.argocd is not None  # noqa: S101  it is only called where there is one
         names = {self.site.application(name): name for name in going}
@@ -220,16 +199,21 @@ class Follower:
         self.tell(f"waiting until {len(names)} environments are gone")
         seconds = self.site.argocd.timeout_minutes * 60 if self.site.argocd else 0
         gone = []
-        for result in self.argocd.await_gone(names, deadline=seconds):
-            if result.outcome == "gone":
-                gone.append(names[result.name])
-            else:
-                text = result.reason or "its Application is still there"
-                run.say(replace(going[names[result.name]], state="stuck", summary=text))
-        if gone and self.playbooks is not None:
-            self._bury(run, {name: going[name] for name in gone}, self.playbooks)
+        try:
+            for result in self.argocd.await_gone(names, deadline=seconds):
+                if result.outcome == "gone":
+                    gone.append(names[result.name])
+                else:
+                    text = result.reason or "its Application is still there"
+                    voice.say(replace(going[names[result.name]], state="stuck", summary=text))
+            if gone and self.playbooks is not None:
+                self._bury(voice, {name: going[name] for name in gone}, self.playbooks)
+        except LayersiteError as error:
+            for name in going:
+                if voice.ended[name].state == "leaving":
+                    voice.say(replace(going[name], state="stuck", summary=str(error)))
 
-    def _bury(self, run: "_Run", gone: Mapping[str, Standing], playbooks: Reaps) -> None:
+    def _bury(self, voice: Voice, gone: Mapping[str, Standing], playbooks: Reaps) -> None:
         """Reap, tell, and only then remove the tombstones: they remind the next run of what was left undone."""
         stones = {n: s.environment for n, s in gone.items() if isinstance(s.environment, Tombstone)}
         try:
@@ -240,9 +224,9 @@ class Follower:
         for name, standing in gone.items():
             if left.get(name, "it was not reaped") is None:
                 summary = f"nothing is left of it: {standing.summary}"
-                told[name] = run.say(replace(standing, state="gone", summary=summary))
+                told[name] = voice.say(replace(standing, state="gone", summary=summary))
             else:
-                run.say(replace(standing, state="stuck", summary=str(left.get(name))))
+                voice.say(replace(standing, state="stuck", summary=str(left.get(name))))
         self._commit_ends({name: stones[name] for name, heard in told.items() if heard.result()})
 
     def _commit_ends(self, stones: Mapping[str, Tombstone]) -> None:
@@ -260,47 +244,6 @@ class Follower:
             self.store.commit(writes, f"reap {', '.join(write.name for write in writes)}"[:72])
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One run's voice: what it said last of each environment, one after the other per environment."""
-
-    follower: Follower
-    people: Mapping[str, Sequence[Change]]
-    voices: ThreadPoolExecutor
-    ended: dict[str, Standing] = field(default_factory=dict)
-    _spoken: dict[str, "Future[bool]"] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def say(self, standing: Standing) -> "Future[bool]":
-        """Tell the environment's people, after what was said of it before; the answer is whether all were told."""
-        with self._lock:
-            self.ended[standing.name] = standing
-            before = self._spoken.get(standing.name)
-            self._spoken[standing.name] = spoken = self.voices.submit(self._say, standing, before)
-            return spoken
-
-    def _say(self, standing: Standing, before: "Future[bool] | None") -> bool:
-        if before is not None:
-            before.result()
-        talk, all_told = self.follower.conversation, True
-        if talk is None or not self.follower.is_newest(standing):
-            return True
-        for change in self.people.get(standing.name, ()):
-            try:
-                if standing.state != "skipped":
-                    talk.say(change, standing.name, comment(standing))
-                talk.set_status(change, Status(*status(standing)))
-            except ForgeError as error:
-                all_told = False
-                self.follower.tell(f"{change} was not told, the next run does it: {error}")
-        return all_told
-
-
-def changes_of(members: Iterable[Member]) -> list[Change]:
-    """Return the changes that the members of an environment come from."""
-    return [Change(m.repository, m.number, m.branch, m.sha) for m in members if m.change]
-
-
 def _committed(standing: Standing) -> Standing:
     return replace(standing, state="ready", summary="its manifests are committed, and Argo CD is not asked about them")
 
@@ -309,39 +252,3 @@ def _is_well(application: "Application | None") -> bool:
     if application is None:
         return False
     return application.status.sync.status == "Synced" and application.status.health.status == "Healthy"
-
-
-def first_standings(
-    plan: Plan, snapshot: Snapshot, marks: Mapping[str, Mark], since: Mapping[str, str], well: Mapping[str, bool]
-) -> dict[str, Standing]:
-    """Return how each environment stands right after the commit; those that have been told everything are left out.
-
-    `marks` is what their comments remember, `since` when the waiting ones began to, `well` what Argo CD says of them.
-    """
-    standings = {action.name: found for action in plan.actions if (found := _standing(action, snapshot, marks, well))}
-    for refusal in plan.refusals:
-        state: State = (
-            "waiting" if refusal.waits_for and not refusal.is_error else "refused" if refusal.is_error else "skipped"
-        )
-        entry = snapshot.entries.get(refusal.name)
-        environment = entry.environment if entry else None
-        began = since.get(refusal.name, "") if refusal.waits_for else ""
-        standings[refusal.name] = Standing(refusal.name, state, refusal.reason, environment, since=began)
-    return standings
-
-
-def _standing(
-    action: Action, snapshot: Snapshot, marks: Mapping[str, Mark], well: Mapping[str, bool]
-) -> Standing | None:
-    entry = snapshot.entries.get(action.name)
-    found = action.result or (entry.environment or entry.tombstone if entry else None)
-    if isinstance(found, Tombstone):
-        return Standing(action.name, "leaving", found.reason, found) if found.reap else None
-    if found is None:
-        return None
-    mark = marks.get(action.name, {})
-    if action.verb == "leave" and mark.get("generation") == found.generation and mark.get("state") in FINAL:
-        is_told = well.get(action.name, False) == (mark.get("state") == "ready")
-        if is_told or mark.get("summary") == SMOKE_FAILED:
-            return None
-    return Standing(action.name, "deploying", action.reason, found, plan=(f"{action.verb}: {action.reason}",))

@@ -1,0 +1,52 @@
+"""How each environment stands right after the commit, and which of them nobody needs to hear about again: pure."""
+
+from collections.abc import Mapping
+
+from layersite.model.environment import Tombstone
+from layersite.model.standing import FINAL, Standing, State
+from layersite.plan import Action, Plan
+from layersite.report.comment import Mark
+from layersite.store import Snapshot
+
+__all__ = ["SMOKE_FAILED", "first_standings"]
+
+SMOKE_FAILED = "every app is healthy, but its smoke tests failed"
+
+
+def first_standings(
+    plan: Plan, snapshot: Snapshot, marks: Mapping[str, Mark] | None, since: Mapping[str, str], well: Mapping[str, bool]
+) -> dict[str, Standing]:
+    """Return how each environment stands right after the commit; those that have been told everything are left out.
+
+    `marks` is what their comments remember, None if that is not known, `since` when the waiting ones began to, `well`
+    what Argo CD says of them.
+    """
+    standings = {action.name: found for action in plan.actions if (found := _standing(action, snapshot, marks, well))}
+    for refusal in plan.refusals:
+        state: State = (
+            "waiting" if refusal.waits_for and not refusal.is_error else "refused" if refusal.is_error else "skipped"
+        )
+        entry = snapshot.entries.get(refusal.name)
+        environment = entry.environment if entry else None
+        began = since.get(refusal.name, "") if refusal.waits_for else ""
+        standings[refusal.name] = Standing(refusal.name, state, refusal.reason, environment, since=began)
+    return standings
+
+
+def _standing(
+    action: Action, snapshot: Snapshot, marks: Mapping[str, Mark] | None, well: Mapping[str, bool]
+) -> Standing | None:
+    entry = snapshot.entries.get(action.name)
+    found = action.result or (entry.environment or entry.tombstone if entry else None)
+    if isinstance(found, Tombstone):
+        return Standing(action.name, "leaving", found.reason, found) if found.reap else None
+    if found is None:
+        return None
+    if action.verb == "leave" and marks is None:
+        return None
+    mark = (marks or {}).get(action.name, {})
+    if action.verb == "leave" and mark.get("generation") == found.generation and mark.get("state") in FINAL:
+        is_told = well.get(action.name, False) == (mark.get("state") == "ready")
+        if is_told or mark.get("summary") == SMOKE_FAILED:
+            return None
+    return Standing(action.name, "deploying", action.reason, found, plan=(f"{action.verb}: {action.reason}",))

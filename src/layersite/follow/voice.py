@@ -1,0 +1,52 @@
+"""Tell the people of each change how its environment stands, in the order in which things happened."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+
+from layersite.forge import Conversation, Status
+from layersite.model.change import Change
+from layersite.model.errors import ForgeError
+from layersite.model.standing import Standing
+from layersite.report import comment, status
+
+__all__ = ["Voice"]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What one run says of each environment, one thing after the other; `is_newest` keeps what is overtaken unsaid."""
+
+    conversation: Conversation | None
+    is_newest: Callable[[Standing], bool]
+    tell: Callable[[str], None]
+    people: Mapping[str, Sequence[Change]]
+    pool: ThreadPoolExecutor
+    ended: dict[str, Standing] = field(default_factory=dict)
+    _spoken: dict[str, "Future[bool]"] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def say(self, standing: Standing) -> "Future[bool]":
+        """Tell the environment's people, after what was said of it before; the answer is whether all were told."""
+        with self._lock:
+            self.ended[standing.name] = standing
+            before = self._spoken.get(standing.name)
+            self._spoken[standing.name] = spoken = self.pool.submit(self._say, standing, before)
+            return spoken
+
+    def _say(self, standing: Standing, before: "Future[bool] | None") -> bool:
+        if before is not None:
+            before.result()
+        talk, all_told = self.conversation, True
+        if talk is None or not self.is_newest(standing):
+            return True
+        for change in self.people.get(standing.name, ()):
+            try:
+                if standing.state != "skipped":
+                    talk.say(change, standing.name, comment(standing))
+                talk.set_status(change, Status(*status(standing)))
+            except ForgeError as error:
+                all_told = False
+                self.tell(f"{change} was not told, the next run does it: {error}")
+        return all_told

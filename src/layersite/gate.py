@@ -1,0 +1,70 @@
+"""The image gate: a plan is made with the digests of its images, and what lacks one waits for it, but not for ever."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from layersite.follow import Follower
+from layersite.model.change import Change
+from layersite.model.errors import RegistryError
+from layersite.model.site import Images
+from layersite.plan import Plan, Refusal, World, hold_back, overdue
+from layersite.report.comment import Mark
+
+__all__ = ["TIME", "Gate"]
+
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is asked for images, and where it is remembered since when one is missed.
+
+    `digests` maps each reference to its digest, None for one that is not there; RegistryError if that cannot be known.
+    """
+
+    settings: Images
+    digests: Callable[[Collection[str]], Mapping[str, str | None]]
+    follower: Follower
+    now: Callable[[], datetime]
+    tell: Callable[[str], None]
+
+    def plan(self, world: World, decide: Callable[[World], Plan]) -> tuple[World, Plan]:
+        """Decide, ask for the images that the plan lacks, and decide again with their digests.
+
+        A registry that cannot be asked holds back only what needs it.
+        """
+        if not self.settings.by_digest:
+            return world, decide(world)
+        world = replace(world, images={})
+        plan = decide(world)
+        wanted = sorted({ref for refusal in plan.refusals for ref in refusal.waits_for})
+        if not wanted:
+            return world, plan
+        self.tell(f"asking the registry for {len(wanted)} images")
+        try:
+            world = replace(world, images=self.digests(wanted))
+        except RegistryError as error:
+            unknown = {refusal.name: str(error) for refusal in plan.refusals if refusal.waits_for}
+            known = replace(plan, refusals=tuple(each for each in plan.refusals if not each.waits_for))
+            return world, hold_back(known, unknown)
+        return world, decide(world)
+
+    def expire(self, plan: Plan, people: Mapping[str, Sequence[Change]]) -> tuple[Plan, dict[str, str]]:
+        """Refuse what has waited too long; return the plan, and since when (UTC) each environment waits.
+
+        A comment remembers the beginning; where there is no conversation, the newest commit's time counts.
+        """
+        waiting = {refusal.name: refusal for refusal in plan.refusals if refusal.waits_for}
+        marks = self.follower.marks({name: people[name] for name in waiting})
+        began = {name: self._began(refusal, people[name], marks.get(name, {})) for name, refusal in waiting.items()}
+        times = {name: moment.astimezone(UTC).strftime(TIME) for name, moment in began.items()}
+        return overdue(plan, began, self.now(), timedelta(minutes=self.settings.wait_minutes)), times
+
+    def _began(self, refusal: Refusal, changes: Sequence[Change], mark: Mark) -> datetime:
+        if self.follower.conversation is None:
+            text = max((change.updated_at for change in changes), default="")
+        else:
+            is_same = str(mark.get("summary", "")).startswith(refusal.reason)
+            text = str(mark.get("since", "")) if is_same else ""
+        return datetime.fromisoformat(text) if text else self.now()
