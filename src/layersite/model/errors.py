@@ -71,3 +71,15 @@ class UnknownNameError(LayersiteError):
     """An environment, app or repository that was named on the command line does not exist."""
 
     exit_code = 9
+
+
+class ArgoCDError(LayersiteError):
+    """Argo CD could not be asked, or its answer cannot be trusted; nothing was concluded from it."""
+
+    exit_code = 10
+
+
+class RegistryError(LayersiteError):
+    """An image registry could not be asked, or its answer cannot be trusted; nothing was concluded from it."""
+
+    exit_code = 11
