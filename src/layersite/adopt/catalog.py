@@ -1,18 +1,29 @@
-"""The rim of adoption: read a source, and write what was decided without ever overwriting what a person edited."""
+"""The way through an adoption: read a source, decide its apps, and write them without overwriting what is there."""
 
+import copy
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from layersite.adopt.decide import decide
-from layersite.adopt.result import Adoption
-from layersite.adopt.source import read_source
-from layersite.model.catalog import Catalog
+from layersite.adopt.apps import Group, group_objects
+from layersite.adopt.calls import Calls
+from layersite.adopt.exposure import choose_exposure
+from layersite.adopt.files import app_file, object_files
+from layersite.adopt.objects import Item, walk
+from layersite.adopt.result import AdoptedApp, Adoption, DeclaredSecret, Log
+from layersite.adopt.secrets import declared_secrets, hide_secrets
+from layersite.adopt.source import Material, read_source
+from layersite.model.catalog import App, Catalog
+from layersite.model.document import read_document
 from layersite.model.errors import InvalidInputError, Problem
 
 __all__ = ["Written", "adopt", "write"]
+
+_REFUSED = frozenset({"hostIPC", "hostNetwork", "hostPID", "hostPath", "hostPort", "privileged"})
+"""Fields of a pod that an environment refuses."""
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +51,51 @@ def adopt(
         InvalidInputError: the source is wrong or cannot be told; with every problem found.
         ToolError: kustomize or helm is needed and missing, or refuses the source.
     """
-    return decide(read_source(source, values, env_file), repository, frozenset(known.apps if known else ()))
+    log = Log()
+    return _decide(read_source(source, values, env_file, log), repository, known.apps.keys() if known else (), log)
+
+
+def _decide(material: Material, repository: str | None, known: Collection[str], log: Log) -> Adoption:
+    groups, services = group_objects(material.items, log)
+    calls = Calls(groups, services, material.items, known, log)
+    calls.search()
+    for edge in material.edges:
+        calls.add(edge.app, edge.needs, *edge.evidence)
+    decided = [_decide_app(group, material.items, calls, repository, log) for group in groups]
+    secrets = sorted(secret for _, declared in decided for secret in declared)
+    for item in (item for item in material.items if item.kind == "Secret"):
+        readers = ", ".join(secret.app for secret in secrets if secret.name == item.name)
+        reason = f"values stay out of git; declared in {readers}" if readers else "no adopted workload reads it"
+        log.leave_out(item.file, item.label, reason)
+    return Adoption(
+        kind=material.kind,
+        apps=tuple(app for app, _ in decided),
+        edges=calls.edges,
+        unresolved=tuple(sorted(calls.unresolved.values())),
+        ambiguous=tuple(sorted(calls.ambiguous.values())),
+        left_out=log.left_out(),
+        secrets=tuple(secrets),
+        notes=tuple(sorted(log.notes)),
+    )
+
+
+def _decide_app(
+    group: Group, everything: Sequence[Item], calls: Calls, repository: str | None, log: Log
+) -> tuple[AdoptedApp, list[DeclaredSecret]]:
+    exposure = choose_exposure(group, everything, calls.called, log)
+    items = [copy.deepcopy(item) for item in (group.workload, *group.members)]
+    hide_secrets(group.name, items, everything, log)
+    workload = items[0]
+    secrets = declared_secrets(group.name, workload, everything, log)
+    refused = {key for key, value in walk(workload.pod) if key in _REFUSED and value}
+    if refused:
+        log.notes.add(f"{group.name}: environments refuse {', '.join(sorted(refused))}; take it out of the base")
+    images = {str(container.get("image", "")) for container in workload.containers}
+    untagged = sorted(image for image in images if image and "@" not in image and ":" not in image.rpartition("/")[2])
+    edges = [edge for edge in calls.edges if edge.app == group.name]
+    text = app_file(repository, edges, untagged, exposure, secrets)
+    read_document(Path(), f"apps/{group.name}/app.yaml", text).parse(App)
+    return AdoptedApp(group.name, {"app.yaml": text, **object_files(items)}), secrets
 
 
 def write(adoption: Adoption, root: Path, dry_run: bool = False) -> list[Written]:
@@ -77,23 +132,12 @@ def _state(path: Path, text: str) -> Literal["created", "kept", "kept, differs"]
     return "kept" if path.read_bytes() == text.encode() else "kept, differs"
 
 
-def _create(root: Path, texts: dict[str, str]) -> None:
-    staged: list[tuple[Path, Path]] = []
-    placed: list[Path] = []
-    try:
+def _create(root: Path, texts: Mapping[str, str]) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".adopt-") as staging:
         for path, text in texts.items():
-            target = root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.partial")
-            staged.append((partial, target))
-            partial.write_bytes(text.encode())
-        for partial, target in staged:
-            partial.rename(target)
-            placed.append(target)
-    except OSError:
-        for target in placed:
-            target.unlink()
-        raise
-    finally:
-        for partial, _ in staged:
-            partial.unlink(missing_ok=True)
+            for folder in (root, Path(staging)):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(staging) / path).write_bytes(text.encode())
+        for path in texts:
+            (Path(staging) / path).rename(root / path)

@@ -12,8 +12,8 @@ import yaml
 
 from layersite.adopt.composition import Composition
 from layersite.adopt.convert import convert
-from layersite.adopt.material import Material, check_items
-from layersite.adopt.result import LeftOut
+from layersite.adopt.objects import Item, read_text
+from layersite.adopt.result import Edge, Log
 from layersite.adopt.variables import interpolate_all, read_env_file, unset_variables
 from layersite.model.document import Document, read_document
 from layersite.model.errors import InvalidInputError, Problem
@@ -24,7 +24,7 @@ __all__ = ["read_compose"]
 _MERGED = "pass the merged output of `docker compose config` instead"
 
 
-def read_compose(path: Path, env_file: Path | None) -> Material:
+def read_compose(path: Path, env_file: Path | None, log: Log) -> tuple[list[Item], list[Edge]]:
     """Read the compose file at `path`, with the variables of `env_file`, else of a `.env` beside it.
 
     Raises:
@@ -45,23 +45,16 @@ def read_compose(path: Path, env_file: Path | None) -> Material:
     if problems:
         raise InvalidInputError(problems)
     lines = {service: document.problem(("services", service), "").line for service in data["services"]}
-    composition = Composition(data, name, lines, variables, _env_files(data, path, variables))
-    material = convert(composition)
-    check_items(list(material.items))
-    notes = [f"{name}: `{variable}` is not set: an empty text takes its place, as in compose" for variable in unset]
-    for other in sorted(path.parent.glob(f"{path.stem}.override.y*ml")):
-        notes.append(f"{name}: {other.name} beside it is not merged; {_MERGED}")
-    left_out = (*material.left_out, *_missing_env_files(data, path))
-    return Material("compose", material.items, material.hints, left_out, (*material.notes, *sorted(notes)))
+    for variable in unset:
+        log.notes.add(f"{name}: `{variable}` is not set: an empty text takes its place, as in compose")
+    for other in path.parent.glob(f"{path.stem}.override.y*ml"):
+        log.notes.add(f"{name}: {other.name} beside it is not merged; {_MERGED}")
+    return convert(Composition(data, name, lines, variables, _env_files(data, path, variables, log), log))
 
 
 def _document(path: Path) -> Document:
     """Parse the file as Compose does: merge tags are dropped, and `yes`, `no`, `on`, `off` are text."""
-    try:
-        text = _without_merge_tags(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        text = f"cannot be read as UTF-8 text: {error.reason}"
-        raise InvalidInputError([Problem(path.name, 0, "", text)]) from error
+    text = _without_merge_tags(read_text(path, path.name))
     data = read_document(path, path.name, text).data
     node, _ = load_nodes(text, path.name)[0]
     return Document(path.name, node, _as_compose(node, data))
@@ -136,21 +129,13 @@ def _env_paths(service: Yaml) -> list[str]:
     return [entry if isinstance(entry, str) else entry["path"] for entry in listed]
 
 
-def _env_files(data: Yaml, path: Path, variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _env_files(data: Yaml, path: Path, variables: Mapping[str, str], log: Log) -> dict[str, dict[str, str]]:
     """Return the variables that each service gets from its own env files; a file that is not there gives none."""
     found: dict[str, dict[str, str]] = {}
     for name, service in data["services"].items():
         for entry in _env_paths(service):
             if (path.parent / entry).is_file():
                 found.setdefault(name, {}).update(read_env_file(path.parent / entry, variables))
+            else:
+                log.leave_out(path.name, f"env_file {entry}", "the file is not there", name)
     return found
-
-
-def _missing_env_files(data: Yaml, path: Path) -> Iterator[LeftOut]:
-    users: dict[str, list[str]] = {}
-    for name, service in data["services"].items():
-        for entry in _env_paths(service):
-            if not (path.parent / entry).is_file():
-                users.setdefault(entry, []).append(name)
-    for entry, names in users.items():
-        yield LeftOut(path.name, f"env_file {entry}", f"the file is not there; of {', '.join(sorted(names))}")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from layersite.adopt import shortforms
 from layersite.adopt.addresses import addresses, keyed, rewrite
-from layersite.adopt.result import LeftOut
+from layersite.adopt.result import Log
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import fit
 from layersite.model.yaml import Yaml
 
-__all__ = ["Composition", "Log", "Service", "read_services"]
+__all__ = ["Composition", "Service", "read_services"]
 
 _IMAGE_PORTS = {
     "elasticsearch": 9200,
@@ -40,6 +40,15 @@ class Composition:
     lines: Mapping[str, int]
     variables: Mapping[str, str]
     env_files: Mapping[str, Mapping[str, str]]
+    log: Log
+
+    def leave_out(self, service: str, what: str, reason: str) -> None:
+        """Say that `what` of `service` is in no written file, and why."""
+        self.log.leave_out(self.file, what, reason, service)
+
+    def note(self, text: str) -> None:
+        """Tell people."""
+        self.log.notes.add(f"{self.file}: {text}")
 
     def problem(self, service: str, text: str) -> InvalidInputError:
         """Place `text` at `service`."""
@@ -77,25 +86,7 @@ class Service:
         return image if is_pinned or "build" in self.data else f"{image}:latest"
 
 
-class Log:
-    """What is left out of several services for one reason becomes one line; notes are for people."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self._users: dict[tuple[str, str], set[str]] = {}
-
-    def leave_out(self, service: str, what: str, reason: str) -> None:
-        """Say that `what` of `service` is in no written file, and why."""
-        self._users.setdefault((what, reason), set()).add(service)
-
-    def left_out(self, file: str) -> list[LeftOut]:
-        """Return one entry for each thing and reason."""
-        return [
-            LeftOut(file, f"{what} of {', '.join(sorted(of))}", reason) for (what, reason), of in self._users.items()
-        ]
-
-
-def read_services(composition: Composition, log: Log) -> list[Service]:
+def read_services(composition: Composition) -> list[Service]:
     """Return the services that start without a profile, complete with ports and aliases.
 
     Raises:
@@ -104,15 +95,17 @@ def read_services(composition: Composition, log: Log) -> list[Service]:
     every = composition.data["services"]
     for key, data in every.items():
         if data.get("profiles"):
-            log.leave_out(key, "service", f"only started with profile {', '.join(map(str, data['profiles']))}")
+            composition.leave_out(key, "service", f"only started with profile {', '.join(map(str, data['profiles']))}")
     labels = _labels([key for key, data in every.items() if not data.get("profiles")], composition)
-    log.notes += [f"service `{key}` becomes `{name}`, a DNS label" for key, name in labels.items() if key != name]
+    for key, name in labels.items():
+        if key != name:
+            composition.note(f"service `{key}` becomes `{name}`, a DNS label")
     services = []
     for key in labels:
         with composition.reading(key):
             services.append(_read(key, labels, composition))
-    _add_aliases(services, log)
-    _add_ports(services, log)
+    _add_aliases(services, composition)
+    _add_ports(services, composition)
     return services
 
 
@@ -149,7 +142,7 @@ def _read(key: str, labels: Mapping[str, str], composition: Composition) -> Serv
     return service
 
 
-def _add_aliases(services: list[Service], log: Log) -> None:
+def _add_aliases(services: list[Service], composition: Composition) -> None:
     by_key = {service.key: service for service in services}
     wanted: dict[str, set[str]] = {}
     for service in services:
@@ -166,12 +159,12 @@ def _add_aliases(services: list[Service], log: Log) -> None:
     for alias, keys in sorted(wanted.items()):
         for key in sorted(keys & by_key.keys() - {alias}):
             if _label(alias) != alias or alias in names or len(keys) > 1:
-                log.leave_out(key, f"the name {alias}", "is no DNS label, or not this service's alone")
+                composition.leave_out(key, f"the name {alias}", "is no DNS label, or not this service's alone")
             else:
                 by_key[key].aliases.add(alias)
 
 
-def _add_ports(services: list[Service], log: Log) -> None:
+def _add_ports(services: list[Service], composition: Composition) -> None:
     """Add to each service the ports on which others call it, else the one that its image is known for."""
     by_name = {name: service for service in services for name in (service.name, *service.aliases)}
     for caller in services:
@@ -185,4 +178,4 @@ def _add_ports(services: list[Service], log: Log) -> None:
         if image in _IMAGE_PORTS:
             number = _IMAGE_PORTS[image]
             service.ports[number, "TCP"] = shortforms.Port(number)
-            log.notes.append(f"`{service.key}` declares no port; {number} is what the image {image} exposes")
+            composition.note(f"`{service.key}` declares no port; {number} is what the image {image} exposes")

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from layersite.adopt.composition import Composition, Log, Service, read_services
-from layersite.adopt.material import Hint, Item, Material
+from layersite.adopt.composition import Composition, Service, read_services
+from layersite.adopt.objects import Item
 from layersite.adopt.podspec import pod
+from layersite.adopt.result import Edge, Evidence
 from layersite.adopt.shortforms import Port
 from layersite.model.yaml import Yaml
 
@@ -31,32 +32,28 @@ _CONVERTED = re.compile(
 )
 
 
-def convert(composition: Composition) -> Material:
+def convert(composition: Composition) -> tuple[list[Item], list[Edge]]:
     """Return a Deployment (a Job where others wait for its end) and Services for each service of the composition.
 
     Raises:
         InvalidInputError: a short form cannot be read, two services would share one name, or a dependency is unknown.
     """
-    log = Log()
-    services = read_services(composition, log)
+    services = read_services(composition)
     finished = _finished(services)
     items: list[Item] = []
     for service in services:
         kind = "Job" if service.key in finished else "Deployment"
         with composition.reading(service.key):
-            objects = [_workload(kind, service, _pod(service, composition, log)), *_services(service, kind)]
+            objects = [_workload(kind, service, _pod(service, composition)), *_services(service, kind)]
         items += [Item(entry, composition.file, composition.lines[service.key]) for entry in objects]
-        _leave_out(service, log)
+        _leave_out(service, composition)
     labels = {service.key: service.name for service in services}
-    hints = [hint for service in services for hint in _hints(service, labels, composition)]
-    needed = {hint.needed for hint in hints}
-    log.notes += [
-        f"`{service.key}` is needed and declares no port; add its port to its Service"
-        for service in services
-        if not service.ports and service.name in needed and service.key not in finished
-    ]
-    notes = tuple(f"{composition.file}: {note}" for note in sorted(set(log.notes)))
-    return Material("compose", tuple(items), tuple(hints), tuple(log.left_out(composition.file)), notes)
+    edges = [edge for service in services for edge in _edges(service, labels, composition)]
+    needed = {edge.needs for edge in edges}
+    for service in services:
+        if not service.ports and service.name in needed and service.key not in finished:
+            composition.note(f"`{service.key}` is needed and declares no port; add its port to its Service")
+    return items, edges
 
 
 def _finished(services: Iterable[Service]) -> set[str]:
@@ -70,7 +67,7 @@ def _finished(services: Iterable[Service]) -> set[str]:
     }
 
 
-def _pod(service: Service, composition: Composition, log: Log) -> dict[str, Yaml]:
+def _pod(service: Service, composition: Composition) -> dict[str, Yaml]:
     container: dict[str, Yaml] = {"name": service.name, "image": service.image}
     if service.entrypoint:
         container["command"] = service.entrypoint
@@ -82,11 +79,11 @@ def _pod(service: Service, composition: Composition, log: Log) -> dict[str, Yaml
         container["ports"] = [{"containerPort": port.number, **_protocol(port)} for port in service.ports.values()]
     declared = composition.data.get("secrets") or {}
     spec, volumes = pod(
-        service.data, container, declared, lambda what, reason: log.leave_out(service.key, what, reason)
+        service.data, container, declared, lambda what, reason: composition.leave_out(service.key, what, reason)
     )
     for volume in volumes:
         reason = "becomes an emptyDir: empty in each environment, gone with the pod, shared with no other service"
-        log.leave_out(service.key, f"the data of volume {volume}", reason)
+        composition.leave_out(service.key, f"the data of volume {volume}", reason)
     return spec
 
 
@@ -133,22 +130,24 @@ def _port_name(port: Port) -> str:
     return f"port-{port.number}" if port.protocol == "TCP" else f"port-{port.number}-{port.protocol.lower()}"
 
 
-def _leave_out(service: Service, log: Log) -> None:
+def _leave_out(service: Service, composition: Composition) -> None:
     for key in service.data:
         if not _CONVERTED.fullmatch(key):
             reason = _REASONS.get(key, "has no counterpart in the pod; add it to the base by hand if it matters")
-            log.leave_out(service.key, key, reason)
+            composition.leave_out(service.key, key, reason)
     for key in (service.data.get("deploy") or {}).keys() - {"replicas", "resources"}:
-        log.leave_out(service.key, f"deploy.{key}", "is Swarm's; a Deployment has its own settings")
+        composition.leave_out(service.key, f"deploy.{key}", "is Swarm's; a Deployment has its own settings")
     if any(port.published for port in service.ports.values()) and not any(map(_is_entry, service.ports.values())):
-        log.leave_out(service.key, "the published port", "belongs to a database or broker, which has no web page")
+        composition.leave_out(
+            service.key, "the published port", "belongs to a database or broker, which has no web page"
+        )
 
 
-def _hints(service: Service, labels: Mapping[str, str], composition: Composition) -> Iterator[Hint]:
+def _edges(service: Service, labels: Mapping[str, str], composition: Composition) -> Iterator[Edge]:
     wanted = [("depends_on", name) for name in service.data.get("depends_on") or []]
     wanted += [("links", link.partition(":")[0]) for link in service.data.get("links") or []]
     for place, name in wanted:
         if name not in composition.data["services"]:
             raise composition.problem(service.key, f"{place} names `{name}`, which is no service; correct the name")
         if name in labels:
-            yield Hint(service.name, labels[name], composition.file, f"{place} {name}")
+            yield Edge(service.name, labels[name], (Evidence(composition.file, f"{place} {name}", ""),))

@@ -1,9 +1,9 @@
 """What an adoption decided, as plain data: the same values feed the written files, the table and the JSON output."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-__all__ = ["AdoptedApp", "Adoption", "DeclaredSecret", "Edge", "Evidence", "LeftOut", "Reference"]
+__all__ = ["AdoptedApp", "Adoption", "DeclaredSecret", "Edge", "Evidence", "LeftOut", "Log", "Reference"]
 
 
 @dataclass(frozen=True, order=True)
@@ -46,6 +46,26 @@ class LeftOut:
     reason: str
 
 
+class Log:
+    """Collects from every step what no written file holds, and what a person should know."""
+
+    def __init__(self) -> None:
+        self.notes: set[str] = set()
+        self._owners: dict[tuple[str, str, str], set[str]] = {}
+
+    def leave_out(self, file: str, what: str, reason: str, owner: str = "") -> None:
+        """Say that `what` is left out, and why; for the same of several owners this makes one line."""
+        self._owners.setdefault((file, what, reason), set()).update([owner] if owner else [])
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Return everything that was left out, sorted."""
+        entries = (
+            LeftOut(file, f"{what} of {', '.join(sorted(owners))}" if owners else what, reason)
+            for (file, what, reason), owners in self._owners.items()
+        )
+        return tuple(sorted(entries))
+
+
 @dataclass(frozen=True, order=True)
 class DeclaredSecret:
     """A Secret that `app` reads and whose values stay outside git; no `keys` means all of them."""
@@ -74,4 +94,4 @@ class Adoption:
     ambiguous: tuple[Reference, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     secrets: tuple[DeclaredSecret, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()

@@ -1,39 +1,89 @@
 """Keep secrets out of git: literal ones become keys of the Secret `<app>-secrets`, of which only the names are written.
 
-What cannot be rewritten without changing what the pod does (a probe with a password in it) is left out.
+They are told from settings by their names and shapes. What cannot be rewritten without changing what the pod does (a
+probe with a password in it) is left out.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 
 from layersite.adopt.addresses import keyed
-from layersite.adopt.redaction import is_secret, is_secret_key, secret_spans
+from layersite.adopt.objects import Item, every, first, references, walk
+from layersite.adopt.result import DeclaredSecret, Log
+from layersite.model.names import dns_label, fit
 from layersite.model.yaml import Yaml
 
-__all__ = ["Vault", "hide_secrets", "secret_keys"]
+__all__ = ["declared_secrets", "hide_secrets", "is_secret_key", "redact"]
 
+_SECRET_KEY = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(?:^|[_.-])(?:PASS|PWD)$"
+    r"|(?:API|PRIVATE|ACCESS|APP|MASTER|ENCRYPTION|SIGNING|LICENSE|SESSION|JWT|HMAC)[_.-]?KEY",
+    re.IGNORECASE,
+)
+_SETTING_KEY = re.compile(
+    r"[_.-](?:FILE|NAME|PATH|DIR|UR[LI]|HOST|ENDPOINT|TTL|EXPIR[A-Z]*|LIFETIME|TIMEOUT|LENGTH|SIZE|TYPE|ALGORITHM|HEADER"
+    r"|ISSUER|AUDIENCE|ENABLED|REQUIRED|POLICY|LIMIT|COUNT|BACKEND|PROVIDER|STORE|CLASS|SECONDS|MINUTES|HOURS|DAYS)S?$"
+    r"|(?:File|Name|Path)$|^PWD$|(?:^|_)(?:MAX|MIN|NUM)_",
+    re.IGNORECASE,
+)
+_NO_SECRET = re.compile(
+    r"|true|false|yes|no|on|off|null|none|0|1|\$\([^)]*\)?|\$\{\w+(?::?-)?\}?|\$\w+|\{\{.*\}\}|<[^>]*>|\*+",
+    re.IGNORECASE,
+)
+"""Values that hold no secret: empty, a switch, a variable that something else fills in, a gap left for a person."""
+_SHAPES = (
+    re.compile(r"://(?P<secret>[^\s/:@\"']{0,256}:(?P<value>[^\s/\"']{1,256}))@"),
+    re.compile(r"(?<![\w/.-])(?!mailto:)(?P<secret>[\w.-]{1,256}:(?P<value>[^\s:@/\"',]{1,256}))@(?!sha256:)[A-Za-z(]"),
+    re.compile(
+        r"(?:^|[?&;,\s{\"'])[\w.-]{0,60}?(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|private)[_.-]?key)[\"']?"
+        r"\s*[=:]\s*[\"']?(?P<secret>(?P<value>[^\s;&,\"'}]+))",
+        re.IGNORECASE | re.MULTILINE,
+    ),
+    re.compile(r"\b(?:bearer|basic)\s+(?P<secret>(?P<value>[A-Za-z0-9+/=._-]{8,}))", re.IGNORECASE),
+    re.compile(
+        r"(?P<secret>(?P<value>-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*|\bAKIA[0-9A-Z]{16}\b"
+        r"|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[abprs]-[A-Za-z0-9-]{10,}))"
+    ),
+)
 _HOOKS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
-@dataclass
-class Vault:
+def is_secret_key(key: str) -> bool:
+    """Whether a variable, key or flag of this name holds a secret itself, rather than where or how to find one."""
+    return _SECRET_KEY.search(key) is not None and _SETTING_KEY.search(key) is None
+
+
+def _spans(key: str, text: str) -> list[tuple[int, int]]:
+    """Return where secrets stand in `text`, the value of `key`: all of it, or passwords and tokens inside."""
+    if is_secret_key(key) and not _NO_SECRET.fullmatch(text.strip()):
+        return [(0, len(text))]
+    found = (match for shape in _SHAPES for match in shape.finditer(text) if not _NO_SECRET.fullmatch(match["value"]))
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted((match.span("secret") for match in found), key=lambda span: (span[0], -span[1])):
+        if not spans or start >= spans[-1][1]:
+            spans.append((start, end))
+    return spans
+
+
+def redact(key: str, text: str) -> str:
+    """Return `text`, the value of `key`, with `***` in place of every secret."""
+    for start, end in reversed(_spans(key, text)):
+        text = f"{text[:start]}***{text[end:]}"
+    return text
+
+
+class _Vault:
     """The Secret `name` of one app as it fills; values are kept only to tell equal ones from different ones."""
 
-    name: str
-    dropped: list[str] = field(default_factory=list)
-    _values: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys that the Secret must have."""
-        return tuple(sorted(self._values))
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.values: dict[str, str] = {}
 
     def key(self, wanted: str, value: str) -> str:
         """Return the key under which `value` is kept: `wanted`, with a number where another value has that."""
         base = key = re.sub(r"[^A-Za-z0-9._-]", "-", wanted)
         number = 2
-        while self._values.setdefault(key, value) != value:
+        while self.values.setdefault(key, value) != value:
             key = f"{base}-{number}"
             number += 1
         return key
@@ -43,60 +93,71 @@ class Vault:
         return {"secretKeyRef": {"name": self.name, "key": self.key(wanted, value)}}
 
 
-def secret_keys(config: Yaml) -> dict[str, str]:
-    """Return the entries of a ConfigMap that are or hold secrets."""
-    data = {key: str(value) for key, value in (config.get("data") or {}).items()}
-    return {key: value for key, value in data.items() if is_secret(key, value)}
+Moved = Mapping[str, Mapping[str, str]]
+"""For each ConfigMap the entries that are or hold secrets, which it loses."""
 
 
-def hide_secrets(spec: Yaml, maps: Mapping[str, Mapping[str, str]], vault: Vault) -> None:
-    """Replace in the pod spec `spec`, in place, every literal secret by a reference into `vault`.
-
-    `maps` has for each ConfigMap the secret entries that it loses.
-    """
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        _hide_in_variables(container, maps, vault)
+def hide_secrets(app: str, items: Sequence[Item], everything: Sequence[Item], log: Log) -> None:
+    """Replace, in place, every literal secret in the objects of `app`, its workload first, by a reference."""
+    moved = {item.name: _secret_entries(item) for item in everything if item.kind == "ConfigMap"}
+    taken = {item.name for item in everything if item.kind == "Secret"}
+    name = fit(f"{app}-secrets", 63)
+    vault = _Vault(name if name not in taken else fit(f"{app}-adopted-secrets", 63))
+    workload = items[0]
+    for container in workload.containers:
+        _hide_in_variables(container, moved, vault)
         for part in ("command", "args"):
             if container.get(part):
                 container[part] = _hide_in_words(container, [str(word) for word in container[part]], vault)
         for hook in _HOOKS:
-            if hook in container and any(secret_spans(text) for text in _texts(container[hook])):
+            if any(isinstance(text, str) and _spans("", text) for _, text in walk(container.get(hook))):
                 del container[hook]
-                vault.dropped.append(f"{hook} of {container['name']}")
-    for volume in spec.get("volumes") or []:
-        _hide_in_volume(volume, maps, vault)
+                reason = "holds a secret that a probe cannot read from a Secret; add it by hand"
+                log.leave_out(workload.file, f"{workload.label} {hook} of {container['name']}", reason)
+    for volume in every(workload.pod, "volumes"):
+        _hide_in_volume(volume, moved, vault)
+    for item in (item for item in items if item.kind == "ConfigMap"):
+        for key in moved[item.name]:
+            del item.data["data"][key]
+            log.leave_out(item.file, f"{item.label} key {key}", "holds a secret")
+    if vault.values:
+        keys = ", ".join(sorted(vault.values))
+        log.notes.add(f"{app}: {keys} had literal values; put them into the Secret {vault.name}")
 
 
-def _hide_in_variables(container: Yaml, maps: Mapping[str, Mapping[str, str]], vault: Vault) -> None:
-    env = list(container.get("env") or [])
-    set_already = {entry["name"] for entry in env}
+def _secret_entries(config: Item) -> dict[str, str]:
+    data = {key: str(value) for key, value in (config.data.get("data") or {}).items()}
+    return {key: value for key, value in data.items() if _spans(key, value)}
+
+
+def _hide_in_variables(container: Yaml, moved: Moved, vault: _Vault) -> None:
+    env = list(every(container, "env"))
     for entry in env:
         value = str(entry.get("value") or "")
-        reference = (entry.get("valueFrom") or {}).get("configMapKeyRef") or {}
-        moved = maps.get(reference.get("name", ""), {}).get(reference.get("key", ""))
-        if is_secret(entry["name"], value):
-            entry.pop("value")
+        reference = first(entry, "valueFrom", "configMapKeyRef") or {}
+        entries = moved.get(reference.get("name", ""), {})
+        if _spans(entry["name"], value):
+            del entry["value"]
             entry["valueFrom"] = vault.reference(entry["name"], value)
-        elif moved is not None:
-            entry["valueFrom"] = vault.reference(reference["key"], moved)
-    added = []
-    for source in container.get("envFrom") or []:
-        for key, value in maps.get((source.get("configMapRef") or {}).get("name", ""), {}).items():
-            name = f"{source.get('prefix', '')}{key}"
-            if name not in set_already:
-                added.append({"name": name, "valueFrom": vault.reference(key, value)})
+        elif reference.get("key") in entries:
+            entry["valueFrom"] = vault.reference(reference["key"], entries[reference["key"]])
+    added = [
+        {"name": f"{source.get('prefix', '')}{key}", "valueFrom": vault.reference(key, value)}
+        for source in every(container, "envFrom")
+        for key, value in moved.get(first(source, "configMapRef", "name") or "", {}).items()
+        if f"{source.get('prefix', '')}{key}" not in {entry["name"] for entry in env}
+    ]
     if added:
         container["env"] = added + env
 
 
-def _hide_in_words(container: Yaml, words: list[str], vault: Vault) -> list[str]:
+def _hide_in_words(container: Yaml, words: list[str], vault: _Vault) -> list[str]:
     """Put `$(NAME)`, which Kubernetes fills in, in place of the secrets among the words of a command."""
     hidden = []
     for flag, word in keyed(words):
-        is_whole = is_secret_key(flag) and is_secret(flag, word)
-        for start, end in reversed([(0, len(word))] if is_whole else secret_spans(word)):
+        for start, end in reversed(_spans(flag, word)):
             before = re.search(r"([A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?$", word[:start])
-            wanted = flag if is_whole else before[1] if before else "argument"
+            wanted = before[1] if before else flag if is_secret_key(flag) else "argument"
             name = re.sub(r"\W+", "_", wanted).strip("_").upper()
             name = _declare(container, name, word[start:end], vault)
             word = f"{word[:start]}$({name}){word[end:]}"
@@ -104,7 +165,7 @@ def _hide_in_words(container: Yaml, words: list[str], vault: Vault) -> list[str]
     return hidden
 
 
-def _declare(container: Yaml, name: str, value: str, vault: Vault) -> str:
+def _declare(container: Yaml, name: str, value: str, vault: _Vault) -> str:
     reference = vault.reference(name, value)
     variable = re.sub(r"\W", "_", reference["secretKeyRef"]["key"])
     env = container.setdefault("env", [])
@@ -115,35 +176,51 @@ def _declare(container: Yaml, name: str, value: str, vault: Vault) -> str:
     return variable
 
 
-def _texts(value: Yaml) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _texts(child)
-
-
-def _hide_in_volume(volume: Yaml, maps: Mapping[str, Mapping[str, str]], vault: Vault) -> None:
+def _hide_in_volume(volume: Yaml, moved: Moved, vault: _Vault) -> None:
     """Let files that were secret entries of a ConfigMap come from the vault, under the same paths."""
-    if maps.get((volume.get("configMap") or {}).get("name", "")):
+    if moved.get(first(volume, "configMap", "name") or ""):
         config = volume.pop("configMap")
         mode = config.pop("defaultMode", None)
         volume["projected"] = {"sources": [{"configMap": config}], **({"defaultMode": mode} if mode else {})}
-    sources = (volume.get("projected") or {}).get("sources") or []
+    sources = list(every(volume, "projected", "sources"))
     if sources:
-        volume["projected"]["sources"] = [part for source in sources for part in _without_secrets(source, maps, vault)]
+        volume["projected"]["sources"] = [part for source in sources for part in _without_secrets(source, moved, vault)]
 
 
-def _without_secrets(source: Yaml, maps: Mapping[str, Mapping[str, str]], vault: Vault) -> Iterator[Yaml]:
+def _without_secrets(source: Yaml, moved: Moved, vault: _Vault) -> Iterator[Yaml]:
     """Yield what is left of a projected source, and what the vault gives in its place."""
     config = source.get("configMap") or {}
-    moved = maps.get(config.get("name", ""), {})
-    entries = config.get("items") or [{"key": key, "path": key} for key in moved]
-    kept = [entry for entry in entries if entry["key"] not in moved]
-    taken = [entry for entry in entries if entry["key"] in moved]
+    values = moved.get(config.get("name", ""), {})
+    entries = config.get("items") or [{"key": key, "path": key} for key in values]
+    kept = [entry for entry in entries if entry["key"] not in values]
+    taken = [entry for entry in entries if entry["key"] in values]
     if taken and "items" in config:
         config["items"] = kept
     if kept or "items" not in config:
         yield source
     if taken:
-        items = [{**entry, "key": vault.key(entry["key"], moved[entry["key"]])} for entry in taken]
+        items = [{**entry, "key": vault.key(entry["key"], values[entry["key"]])} for entry in taken]
         yield {"secret": {"name": vault.name, "items": items}}
+
+
+def declared_secrets(app: str, workload: Item, everything: Sequence[Item], log: Log) -> list[DeclaredSecret]:
+    """Return the Secrets that the pods of `app` read, each with all its keys if they are known, else those in use."""
+    known = {
+        item.name: sorted({key for part in ("data", "stringData") for key in item.data.get(part) or {}})
+        for item in everything
+        if item.kind == "Secret"
+    }
+    pull = (("Secret", entry["name"], {"optional": True}) for entry in every(workload.pod, "imagePullSecrets"))
+    used: dict[str, list[set[str]]] = {}
+    for kind, name, reference in (*pull, *references(workload.pod)):
+        if kind != "Secret" or (reference.get("optional") is True and name not in known):
+            continue
+        if not dns_label(name):
+            log.notes.add(f"{app}: the Secret `{name}` is not declared, since its name is no DNS label")
+            continue
+        keys = {reference["key"]} if "key" in reference else set(every(reference, "items", "key"))
+        used.setdefault(name, []).append(keys)
+    return [
+        DeclaredSecret(app, name, tuple(known.get(name) or sorted(set().union(*keys) if all(keys) else ())))
+        for name, keys in sorted(used.items())
+    ]

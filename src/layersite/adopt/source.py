@@ -3,32 +3,48 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from layersite.adopt.compose import read_compose
-from layersite.adopt.material import Item, Material, check_items
+from layersite.adopt.objects import Item, check_items, read_text
+from layersite.adopt.result import Edge, Log
 from layersite.model.document import Document, read_document
 from layersite.model.errors import InvalidInputError, Problem, ToolError
 from layersite.model.names import dns_label
-from layersite.model.yaml import load_nodes
+from layersite.model.yaml import Yaml, load_nodes
 from layersite.process import run
 
-__all__ = ["read_source"]
+__all__ = ["Material", "read_source"]
 
-_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MARKS = {
+    "kustomize": ("kustomization.yaml", "kustomization.yml", "Kustomization"),
+    "helm": ("Chart.yaml",),
+    "compose": ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"),
+}
+"""The files by which a folder of each kind is told."""
+_BUILT = (*_MARKS["kustomize"], *_MARKS["helm"])
 _MANIFEST = (".yaml", ".yml", ".json")
 
 
-def read_source(source: Path, values: Sequence[Path], env_file: Path | None) -> Material:
+@dataclass(frozen=True)
+class Material:
+    """Everything that was read from one source: objects, and calls that it declares itself."""
+
+    kind: str
+    items: Sequence[Item]
+    edges: Sequence[Edge] = ()
+
+
+def read_source(source: Path, values: Sequence[Path], env_file: Path | None, log: Log) -> Material:
     """Read `source`; `values` belong to a chart, `env_file` to a compose file.
 
     Raises:
         InvalidInputError: its kind cannot be told, or something in it is wrong; with every problem found.
         ToolError: kustomize or helm is needed and missing, or refuses the source.
     """
-    if source.name in (*_KUSTOMIZATION, "Chart.yaml"):
+    if source.name in _BUILT:
         source = source.parent
     kind = _kind(source)
     if values and kind != "helm":
@@ -36,17 +52,12 @@ def read_source(source: Path, values: Sequence[Path], env_file: Path | None) -> 
     if env_file and kind != "compose":
         raise _refused(source, f"is read as {kind}, and an env file belongs to a compose file; leave it out")
     if kind == "compose":
-        return read_compose(_compose_file(source), env_file)
-    if kind == "manifests":
-        items = [item for path in _manifests(source) for item in _items(_text(path, source), _name(path, source))]
-    elif kind == "kustomize":
-        items = _items(run(_kustomize(source), timeout=300).decode(), "kustomization.yaml", generated=True)
-    else:
-        items = _items(run(_helm(source, values), timeout=300).decode(), "templates", generated=True)
+        return Material(kind, *read_compose(_compose_file(source), env_file, log))
+    items = _items(kind, source, values)
     check_items(items)
     if not items:
         raise _refused(source, "holds no Kubernetes object")
-    return Material(kind, tuple(items))
+    return Material(kind, items)
 
 
 def _refused(source: Path, text: str) -> InvalidInputError:
@@ -58,25 +69,17 @@ def _kind(source: Path) -> str:
         raise _refused(source, "does not exist; name a folder or a file")
     if source.is_file():
         return "compose" if _is_compose(source) else "manifests"
-    found = {
-        "kustomize": any((source / name).is_file() for name in _KUSTOMIZATION),
-        "helm": (source / "Chart.yaml").is_file(),
-        "compose": any((source / name).is_file() for name in _COMPOSE),
-    }
-    kinds = [kind for kind, is_there in found.items() if is_there]
-    if kinds == ["compose"] and any(_holds_objects(path) for path in _children(source)):
+    kinds = [kind for kind, names in _MARKS.items() if any((source / name).is_file() for name in names)]
+    if kinds == ["compose"] and any(_holds_objects(path) for path in source.iterdir()):
         kinds.append("manifests")
     if len(kinds) > 1:
         raise _refused(source, f"could be {' or '.join(kinds)}; name the file that is meant, or a folder with one kind")
     return kinds[0] if kinds else "manifests"
 
 
-def _children(source: Path) -> list[Path]:
-    return sorted(path for path in source.iterdir() if path.suffix in _MANIFEST and path.name not in _COMPOSE)
-
-
 def _holds_objects(path: Path) -> bool:
-    return path.is_file() and re.search(rb"(?m)^apiVersion:", path.read_bytes()) is not None
+    is_manifest = path.is_file() and path.suffix in _MANIFEST and path.name not in _MARKS["compose"]
+    return is_manifest and re.search(rb"(?m)^apiVersion:", path.read_bytes()) is not None
 
 
 def _is_compose(path: Path) -> bool:
@@ -88,44 +91,19 @@ def _is_compose(path: Path) -> bool:
 def _compose_file(source: Path) -> Path:
     if source.is_file():
         return source
-    found = [source / name for name in _COMPOSE if (source / name).is_file()]
+    found = [source / name for name in _MARKS["compose"] if (source / name).is_file()]
     if len(found) > 1:
         raise _refused(source, f"holds {' and '.join(path.name for path in found)}; name the one that is meant")
     return found[0]
 
 
-def _manifests(source: Path) -> Iterator[Path]:
-    """Yield the manifests below `source` in a fixed order, hidden folders left aside."""
-    if source.is_file():
-        yield source
-        return
-    found = False
-    for path in sorted(source.rglob("*")):
-        if any(part.startswith(".") for part in path.relative_to(source).parts):
-            continue
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(source.resolve()):
-            raise _refused(path, f"is a symbolic link that leads out of {source}; copy the file instead")
-        if path.is_symlink() and (not path.exists() or path.is_dir()):
-            raise _refused(path, "is a symbolic link to no file; remove it")
-        if path.name in (*_KUSTOMIZATION, "Chart.yaml"):
-            raise _refused(source, f"holds another source, {path.parent.relative_to(source)}; name that one instead")
-        if path.suffix in _MANIFEST and path.is_file():
-            found = True
-            yield path
-    if not found:
-        raise _refused(source, "holds no manifest (*.yaml, *.yml, *.json), kustomization, chart or compose file")
-
-
-def _name(path: Path, source: Path) -> str:
-    return path.name if path == source else path.relative_to(source).as_posix()
-
-
-def _text(path: Path, source: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        text = f"cannot be read as UTF-8 text: {getattr(error, 'reason', error)}; is it a manifest?"
-        raise InvalidInputError([Problem(_name(path, source), 0, "", text)]) from error
+def _items(kind: str, source: Path, values: Sequence[Path]) -> list[Item]:
+    if kind == "kustomize":
+        return _parse(run(_kustomize(source), timeout=300).decode(), "kustomization.yaml", generated=True)
+    if kind == "helm":
+        return _parse(run(_helm(source, values), timeout=300).decode(), "templates", generated=True)
+    names = {path: path.relative_to(source).as_posix() if path != source else path.name for path in _manifests(source)}
+    return [item for path, name in names.items() for item in _parse(read_text(path, name), name)]
 
 
 def _kustomize(source: Path) -> list[str]:
@@ -145,8 +123,30 @@ def _helm(source: Path, values: Sequence[Path]) -> list[str]:
     return ["helm", "template", release, str(source.resolve()), *arguments]
 
 
-def _items(text: str, file: str, generated: bool = False) -> list[Item]:
-    """Return the objects of a text, those in a List one by one."""
+def _manifests(source: Path) -> list[Path]:
+    """Return the manifests below `source` in a fixed order, hidden folders left aside."""
+    if source.is_file():
+        return [source]
+    below = [path for path in sorted(source.rglob("*")) if "/." not in f"/{path.relative_to(source).as_posix()}"]
+    for path in below:
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(source.resolve()):
+            raise _refused(path, f"is a symbolic link that leads out of {source}; copy the file instead")
+        if path.is_symlink() and not path.is_file():
+            raise _refused(path, "is a symbolic link to no file; remove it")
+        if path.name in _BUILT:
+            raise _refused(source, f"holds another source, {path.parent.relative_to(source)}; name that one instead")
+    found = [path for path in below if path.suffix in _MANIFEST and path.is_file()]
+    if not found:
+        raise _refused(source, "holds no manifest (*.yaml, *.yml, *.json), kustomization, chart or compose file")
+    return found
+
+
+def _parse(text: str, file: str, generated: bool = False) -> list[Item]:
+    """Return the objects of `text`, those in a List one by one; where it was `generated`, its lines mean nothing.
+
+    Raises:
+        InvalidInputError: it is not YAML, or holds something else than objects.
+    """
     items: list[Item] = []
     problems: list[Problem] = []
     origins = [(match.start(), match[1]) for match in re.finditer(r"(?m)^# Source: [^/\n]+/(\S+)$", text)]
@@ -155,19 +155,20 @@ def _items(text: str, file: str, generated: bool = False) -> list[Item]:
         document = Document(origin, node, data)
         is_list = isinstance(data, dict) and str(data.get("kind", "")).endswith("List") and "items" in data
         for index, entry in enumerate(data["items"] or [] if is_list else [data]):
-            line = document.problem(("items", index) if is_list else (), "").line
-            if entry is None:
-                continue
-            if (reason := _not_object(entry)) is not None:
-                problems.append(Problem(origin, line, "", reason))
-            else:
-                items.append(Item(entry, origin, 0 if generated else line))
+            problem = document.problem(("items", index) if is_list else (), _not_object(entry))
+            if problem.message:
+                problems.append(problem)
+            elif entry is not None:
+                items.append(Item(entry, origin, 0 if generated else problem.line))
     if problems:
         raise InvalidInputError(problems)
     return items
 
 
-def _not_object(entry: object) -> str | None:
+def _not_object(entry: Yaml) -> str:
+    """Say why `entry` is no object; nothing if it is one, or nothing at all."""
+    if entry is None:
+        return ""
     if not isinstance(entry, dict):
         return "expected a Kubernetes object, found a list or a plain value"
     for key in ("apiVersion", "kind"):
@@ -176,4 +177,4 @@ def _not_object(entry: object) -> str | None:
     metadata = entry.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
         return f"the {entry['kind']} has no `metadata.name`; give it one (`generateName` is not enough)"
-    return None
+    return ""
