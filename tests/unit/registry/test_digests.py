@@ -60,6 +60,8 @@ def test_a_404_without_the_sign_of_a_registry_is_believed_where_the_api_answers(
 
 FAULTS = {
     "nothing there at all": ({"*": html(404)}, "is no image registry"),
+    "nothing there at all, without a page": ({"*": Answer(404)}, "is no image registry"),
+    "a page at the root": ({MANIFEST: html(404), "/v2/": html(200)}, "is no image registry"),
     "a page for everything": ({"*": html(200)}, "is no image registry"),
     "an empty answer for everything": ({"*": Answer(200)}, "is no image registry"),
     "401 without a challenge": ({"*": Answer(401)}, "asks neither for Bearer nor for Basic"),
@@ -127,7 +129,7 @@ def test_what_no_registry_answers_is_an_error(
 
 
 def test_an_answer_that_drips_is_given_up(registry: FakeRegistry, ask: Ask) -> None:
-    registry.instead = {f"HEAD {MANIFEST}": Answer(405), f"GET {MANIFEST}": Answer(200, b"x" * 10_000, drip=0.1)}
+    registry.instead = {f"HEAD {MANIFEST}": Answer(405), f"GET {MANIFEST}": Answer(200, b"x" * 50, drip=0.1)}
     with pytest.raises(RegistryError, match=r"took longer than 0\.3 s"):
         ask(f"{registry.host}/acme/web:1", timeout=0.3)
 

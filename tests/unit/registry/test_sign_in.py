@@ -22,6 +22,7 @@ SECRETS = (PASSWORD, AUTH, IDENTITY, "token-for-")
 def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Return a function that installs a credential helper named `fake`."""
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_STORE", PASSWORD)
 
     def install(script: str) -> None:
         program = tmp_path / "bin" / "docker-credential-fake"
@@ -33,8 +34,8 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 
 
 def answers(registry: FakeRegistry) -> str:
-    """Return a helper's script that knows `registry` only."""
-    found = f'{{"ServerURL":"x","Username":"{USER}","Secret":"{PASSWORD}"}}'
+    """Return the script of a helper that knows `registry` only, and keeps its password in a variable."""
+    found = f'{{"ServerURL":"x","Username":"{USER}","Secret":"\'$FAKE_STORE\'"}}'
     missing = "echo credentials not found in native keychain; exit 1"
     return f"""[ "$1" = get ] || exit 2; if [ "$(cat)" = {registry.host} ]; then echo '{found}'; else {missing}; fi"""
 
