@@ -1,0 +1,48 @@
+"""What this package says: what became of an application, and what stands in its way."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Outcome", "Patience", "Result", "Trouble"]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a trouble may last, in seconds, before it counts as failed for good; merely starting never does."""
+
+    seconds: float = 60
+    """An image that cannot be pulled, a refused manifest, a failed comparison, a degraded object."""
+    restarts: int = 3
+    """How often one pod's containers may crash."""
+    missing: float = 300
+    """What others deliver: a Secret or ConfigMap that is not there yet."""
+    settle: float = 3
+    """How long a container without a readiness probe must run: Kubernetes calls it ready until it has crashed."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One object that is not ready, and why; `log` holds the last lines of a container that crashed."""
+
+    kind: str
+    name: str
+    reason: str
+    message: str
+    log: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.reason}{': ' if self.message else ''}{self.message}"
+
+
+Outcome = Literal["healthy", "failed", "late", "gone"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one application; `late` is one that was neither healthy nor failed when the time was up."""
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    revision: str = ""
+    troubles: tuple[Trouble, ...] = ()
