@@ -8,8 +8,8 @@ import pytest
 
 from tests.testbed.programs import BedError, binary
 
-collect_ignore = ["smoke"]
-"""Smoke tests belong to a site; the product's own root is a template and has none of a site's files."""
+collect_ignore = ["smoke", "e2e"]
+"""Smoke tests belong to a site, of which the product's own root has no files; end-to-end tests need a bed."""
 
 _TOOLS = ("helm", "kustomize", "actionlint")
 

@@ -37,7 +37,9 @@ def install(space: Space) -> str:
     kubectl(space, "create", "namespace", "argocd")
     kubectl(space, "apply", "--server-side", "-nargocd", "-k", str(asset("kubernetes", "config")))
     apply(space, "argocd.yaml")
-    change = json.dumps({"stringData": {"webhook.github.secret": webhook}})
+    # The ApplicationSet controller has no webhook for its lifetime when it starts before this key is there.
+    keys = {"webhook.github.secret": webhook, "server.secretkey": secrets.token_urlsafe(32)}
+    change = json.dumps({"stringData": keys})
     kubectl(space, "patch", "-nargocd", "secret/argocd-secret", "--patch-file=/dev/stdin", stdin=change)
     return webhook
 
@@ -67,8 +69,8 @@ def start(space: Space) -> None:
 
 def make_keys(space: Space, webhook: str) -> Keys:
     """Wait for Argo CD, log in, and make a token for the bot's account."""
-    space.wait("Argo CD", lambda: answers(f"{URL}/healthz?full=true"))
-    space.wait("Argo CD's application sets", lambda: answers("http://127.0.0.1:8086/readyz"))
+    space.wait("Argo CD", lambda: answers(f"{URL}/healthz"))
+    space.wait("Argo CD's application sets", lambda: answers(f"{APPLICATIONSET_URL}/api/webhook", below=500))
     path = "jsonpath={.data.password}"
     password = kubectl(space, "get", "-nargocd", "secret/argocd-initial-admin-secret", "-o", path)
     with httpx.Client(base_url=URL, trust_env=False, timeout=30) as client:

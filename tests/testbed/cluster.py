@@ -37,7 +37,7 @@ def start_control_plane(space: Space) -> None:
     """Start etcd, the API server, the controllers and the scheduler; they need not be ready yet."""
     pki, token = space.directory / "pki", secrets.token_hex(24)
     pki.mkdir()
-    tool(space, "openssl", "genrsa", "-out", pki / "accounts.key", "2048")
+    tool(space, "openssl", "ecparam", "-genkey", "-noout", "-name", "prime256v1", "-out", pki / "accounts.key")
     configure(space, "kubeconfig", token=token, namespace="default")
     tokens = configure(space, "tokens.csv", token=token)
     etcd = "http://127.0.0.1:2379"
@@ -96,7 +96,6 @@ def start_runtime(space: Space) -> None:
 def start_node(space: Space) -> None:
     """Start the kubelet and kube-proxy."""
     kubeconfig = f"--kubeconfig={space.directory / 'kubeconfig'}"
-    (space.directory / "resolv.conf").touch()
     space.start(
         "kubelet",
         binary("kubelet"),
@@ -136,7 +135,11 @@ def install_definitions(space: Space) -> None:
     """Add the kinds of Argo CD and of the Gateway API."""
     argocd, gateway = asset("kubernetes", "crds"), asset("traefik", "gateway-api")
     files = [*argocd.glob("*-crd.yaml"), *gateway.glob("*_*.yaml")]
-    kubectl(space, "apply", "--server-side", *(f"--filename={file}" for file in files))
+    kubectl(space, "create", *(f"--filename={file}" for file in files))
+    # `kubectl wait` fails at once on a kind that has no conditions yet
+    look = '{{if eq .type "Established"}}{{.status}} {{end}}'
+    form = f"go-template={{{{range .items}}}}{{{{range .status.conditions}}}}{look}{{{{end}}}}{{{{end}}}}"
+    space.wait("new kinds", lambda: kubectl(space, "get", "crd", "-o", form).split().count("True") == len(files))
 
 
 def apply(space: Space, name: str) -> None:

@@ -28,13 +28,13 @@ def tool(space: Space, *argv: str | Path, stdin: str = "") -> str:
     """Run a command beside the bed's programs and return what it prints."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, env=space.environment(), check=False)
     if done.returncode != 0:
-        raise BedError(f"`{' '.join(map(str, argv[:3]))}` failed in the bed {space.id}: {done.stderr.strip()}")
+        raise BedError(f"`{' '.join(map(str, argv[:3]))}` failed in the bed {space.id}: {done.stderr.strip()[:500]}")
     return done.stdout.strip()
 
 
-def answers(url: str) -> bool:
-    """Say whether `url` answers with success."""
+def answers(url: str, below: int = 300) -> bool:
+    """Say whether `url` answers, with a status below `below`."""
     try:
-        return httpx.get(url, verify=False, timeout=5, trust_env=False).is_success  # noqa: S501 - self-signed
+        return httpx.get(url, verify=False, timeout=5, trust_env=False).status_code < below  # noqa: S501 - self-signed
     except httpx.TransportError:
         return False

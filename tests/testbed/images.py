@@ -14,7 +14,7 @@ from tests.testbed.programs import BedError, binary, build
 __all__ = ["push_base_images", "push_files"]
 
 _BUSYBOX = Path("/bin/busybox")
-_APPLETS = ("sh", "httpd", "sleep", "cat", "echo", "env", "hostname", "ls", "nslookup", "ps", "rm", "touch")
+_PROGRAMS = ("coredns", "podinfo")
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -24,14 +24,15 @@ def push_base_images(registry: str) -> None:
         layer = Path(folder, "layer.tar")
         with tarfile.open(layer, "w") as archive:
             archive.add(_BUSYBOX, "bin/busybox")
-            for name in _APPLETS:
-                archive.addfile(_link(f"bin/{name}"))
+            for name in subprocess.run([_BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split():
+                if name != "busybox":
+                    archive.addfile(_link(f"bin/{name}"))
             archive.addfile(_folder("tmp"))
         _append(layer, f"{registry}/busybox:latest")
     where = f"--set-platform=linux/{_ARCHITECTURE[platform.machine()]}"
     _crane("mutate", f"{registry}/busybox:latest", where, "--entrypoint=/bin/sh", f"--tag={registry}/busybox:latest")
     _crane("mutate", f"{registry}/busybox:latest", "--entrypoint=/bin/sleep,infinity", f"--tag={registry}/pause:latest")
-    for program in ("coredns", "podinfo"):
+    for program in _PROGRAMS:
         _append(_program_layer(program), f"{registry}/{program}:latest", f"{registry}/busybox:latest")
         _entrypoint(f"{registry}/{program}:latest", [f"/bin/{program}"])
 

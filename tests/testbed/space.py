@@ -91,7 +91,10 @@ class Space:
         ):
             _run("ip", *line.split())
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="utf-8")
-        script = "mount -t tmpfs tmpfs /run && { sleep infinity & wait; }"  # the shell also reaps orphans
+        resolver = self.directory / "resolv.conf"
+        resolver.write_text("nameserver 127.0.0.1\n", encoding="utf-8")  # refuses at once; a real one would time out
+        private = f"mount --bind {resolver} /etc/resolv.conf && mount -t tmpfs tmpfs /run"
+        script = f"{private} && {{ sleep infinity & wait; }}"  # the shell also reaps orphans
         argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]
         self._spawn("anchor", argv, {})
 
