@@ -46,6 +46,7 @@ VERBS = {
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
+    "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from layersite import __version__
+from layersite.bootstrap import FOLDER, files, stale
 from layersite.model.catalog import Catalog
 from layersite.model.document import near_miss, read_document
 from layersite.model.environment import Environment, Member
 from layersite.model.errors import InvalidInputError, Problem, UnknownNameError
 from layersite.model.names import is_environment_name, shard
-from layersite.model.site import Site
+from layersite.model.site import Site, load_site
 from layersite.plan import World, build_environment
 from layersite.render import Renderer
 from layersite.render.layout import git_tree_id
@@ -33,7 +34,7 @@ def render_offline(
 
 
 def check_site(site: Site, catalog: Catalog, root: Path, cache: Path) -> dict[str, int]:
-    """Render every app by itself and all together, and compare committed environments with their locks.
+    """Render every app by itself and all together, compare committed environments with their locks and bootstrap/ too.
 
     Returns how many apps and environments were checked. Raises InvalidInputError with every problem found.
     """
@@ -48,6 +49,8 @@ def check_site(site: Site, catalog: Catalog, root: Path, cache: Path) -> dict[st
     committed = sorted((root / "environments").glob("*/*/environment.yaml"))
     for path in committed:
         problems += _drift(path, root)
+    if site.argocd is not None and (root / FOLDER).is_dir():
+        problems += stale(root, files(load_site(root)[0]))
     if problems:
         raise InvalidInputError(problems)
     return {"apps": len(catalog.apps), "environments": len(committed)}

@@ -12,6 +12,7 @@ from layersite import __version__
 from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
+from layersite.cli_cluster import bootstrap
 from layersite.model.errors import LayersiteError, PartialError
 from layersite.place import Place
 from layersite.reconcile import Outcome
@@ -227,3 +228,6 @@ def adopt(
         }
     )
     console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")
+
+
+main.add_command(bootstrap)

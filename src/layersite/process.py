@@ -11,6 +11,7 @@ from layersite.model.errors import ToolError
 __all__ = ["FORGE_TOKEN", "CommandError", "git", "let_git_sign_in", "run"]
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+_KUBECTL = ("KUBECONFIG",)
 _GIT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_ASKPASS", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "XDG_CONFIG_HOME")
 
 
@@ -47,7 +48,7 @@ def run(
     """
     if shutil.which(argv[0]) is None:
         raise ToolError(f"`{argv[0]}` is needed here and is not on PATH; install it and run this again")
-    plain = {name: os.environ[name] for name in (*_PASSED_ON, *_GIT) if name in os.environ}
+    plain = {name: os.environ[name] for name in (*_PASSED_ON, *_GIT, *_KUBECTL) if name in os.environ}
     try:
         done = subprocess.run(
             argv,

@@ -25,7 +25,7 @@ SERVICES = ("web", "api")
 _CALL_API = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
-address=$(nslookup "api.$NAMESPACE.svc.cluster.local" | /bin/busybox awk '/^Address/ && !/:53/ {found=$NF} END {print found}')
+address=$(nslookup "api.$NAMESPACE.svc.cluster.local" | /bin/busybox awk '/^Address/ && !/:53/ {print $NF}')
 exec /bin/busybox wget -qO- "http://$address/"
 """
 
@@ -73,6 +73,11 @@ class Team:
         serve = ["/bin/httpd", "-f", "-p", "8080", "-h", "/www"]
         push_image(self.bed, f"{self.name}/{repository}", sha, files, serve)
 
+    def build_crashing(self, repository: str, sha: str) -> None:
+        """Push an image that ends at once."""
+        entry = ["/bin/sh", "-c", "echo the database said no >&2; exit 3"]
+        push_image(self.bed, f"{self.name}/{repository}", sha, {"www/index.html": b""}, entry)
+
     def open(self, repository: str, branch: str, text: str, *, image: bool = True) -> int:
         """Open a pull request whose commit serves `text`; return its number."""
         self.commit(repository, branch, text, start="main", image=image)
@@ -105,6 +110,10 @@ class Team:
         host = f"{environment}--{app}.{self.domain}"
         answer = httpx.get(f"{self.bed.gateway_url}{path}", headers={"Host": host}, timeout=20, trust_env=False)
         return answer.text.strip() if answer.is_success else f"{answer.status_code}"
+
+    def shows(self, environment: str, text: str, app: str = "web", path: str = "/") -> None:
+        """See the environment answer `text`; the gateway learns of new pods a moment after Argo CD."""
+        wait_for(f"{text!r} from {environment}", lambda: self.get(environment, app, path) == text, 20)
 
     def namespaces(self) -> set[str]:
         """Return the namespaces of this team's environments."""

@@ -1,21 +1,6 @@
 """From an opened pull request to a healthy environment and back to nothing, on a real cluster."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.e2e.team import Team, make_team, wait_for
-from tests.testbed import Bed
-
-
-@pytest.fixture(scope="module")
-def team(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    made = make_team(bed, tmp_path_factory.mktemp("team"))
-    (made.site / "tests" / "smoke").rename(made.site / "smoke-tests")
-    made.layersite("bootstrap")
-    made.layersite("bootstrap", "--apply")
-    yield made
+from tests.e2e.team import Team, wait_for
 
 
 def test_a_pull_request_becomes_a_running_environment_and_goes_again(team: Team) -> None:
@@ -23,14 +8,14 @@ def test_a_pull_request_becomes_a_running_environment_and_goes_again(team: Team)
     name = f"web-{number}"
     said = team.layersite("reconcile")
     assert f"{name} is ready: every app is healthy" in said
-    assert team.get(name) == "hello from new-look"
+    team.shows(name, "hello from new-look")
     assert f"Environment `{name}` is ready" in team.comment("web", number)
     assert f"http://{name}--web.{team.domain}" in team.comment("web", number)
     assert team.status("web", "new-look") == f"success: {name}: every app is healthy"
 
     team.commit("web", "new-look", "hello again")
     team.layersite("reconcile")
-    assert team.get(name) == "hello again"
+    team.shows(name, "hello again")
 
     assert "nothing to write" in team.layersite("reconcile")
 
@@ -46,7 +31,7 @@ def test_a_pull_request_becomes_a_running_environment_and_goes_again(team: Team)
 def test_an_isolated_app_reaches_a_shared_one(team: Team) -> None:
     number = team.open("web", "call-api", "calls the api")
     team.layersite("reconcile")
-    assert team.get(f"web-{number}", path="/cgi-bin/api") == "api of main"
+    team.shows(f"web-{number}", "api of main", path="/cgi-bin/api")
     team.close("web", number)
 
 
@@ -54,8 +39,8 @@ def test_two_repositories_and_one_branch_are_one_environment(team: Team) -> None
     web = team.open("web", "together", "web together")
     api = team.open("api", "together", "api together")
     team.layersite("reconcile")
-    assert team.get("together") == "web together"
-    assert team.get("together", path="/cgi-bin/api") == "api together"
+    team.shows("together", "web together")
+    team.shows("together", "api together", path="/cgi-bin/api")
     assert team.comment("web", web) == team.comment("api", api)
     team.close("web", web)
     team.close("api", api)
@@ -71,7 +56,7 @@ def test_a_change_waits_for_its_image(team: Team) -> None:
     assert team.status("web", "slow-build").startswith("pending")
     team.build("web", sha, "built late")
     team.layersite("reconcile")
-    assert team.get(f"web-{number}") == "built late"
+    team.shows(f"web-{number}", "built late")
     team.close("web", number)
     team.layersite("reconcile")
 

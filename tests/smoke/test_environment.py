@@ -30,7 +30,7 @@ def urls(host: Host) -> dict[str, str]:
 
 def test_every_exposed_app_answers(host: Host, urls: dict[str, str]) -> None:
     for app, url in urls.items():
-        ask = "curl --silent --show-error --max-time 20 --output /dev/null --write-out %{http_code}"
+        ask = "curl --silent --show-error --retry 8 --retry-all-errors --output /dev/null --write-out %{http_code}"
         status = host.run(f"{ask} {shlex.quote(url)}")
         assert status.succeeded, f"{app} at {url}: {status.stderr}"
         assert int(status.stdout) < 500, f"{app} at {url} answers {status.stdout}"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from layersite.model.errors import ArgoCDError
 
-__all__ = ["Http", "MissingError", "PassingError", "check", "new_client", "unreachable"]
+__all__ = ["ForbiddenError", "Http", "MissingError", "PassingError", "check", "new_client", "unreachable"]
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | Sequence[str]]
@@ -28,6 +28,10 @@ class _Refusal(BaseModel):
 
 class PassingError(ArgoCDError):
     """Argo CD does not answer now, as when it restarts; asking again may help."""
+
+
+class ForbiddenError(ArgoCDError):
+    """The token may not do that."""
 
 
 class MissingError(ArgoCDError):
@@ -133,11 +137,11 @@ class Http:
         if "html" in response.headers.get("Content-Type", ""):
             raise self._stranger(what, "a web page")
 
-    def forbidden(self, what: str, needs: str) -> ArgoCDError:
+    def forbidden(self, what: str, needs: str) -> ForbiddenError:
         """Return the error that says which policy the token lacks."""
         line = f"p, proj:{self._project}:<role>, {needs}, {self._project}/*, allow"
-        text = f"the token may not see that; give its role in the AppProject `{self._project}` the policy `{line}`"
-        return ArgoCDError(f"{what}: {self.url} refuses: {text}")
+        text = f"the token may not do that; give its role in the AppProject `{self._project}` the policy `{line}`"
+        return ForbiddenError(f"{what}: {self.url} refuses: {text}")
 
 
 def new_client(verify: bool | Path, timeout: float) -> httpx.Client:

@@ -1,9 +1,10 @@
 """Wait until applications are gone: what a list lacks is gone only if Argo CD also says so of it by itself."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from layersite.argocd._http import MissingError, PassingError
+from layersite.argocd._http import ForbiddenError, MissingError, PassingError
 from layersite.argocd.explain import Explain, try_explain
 from layersite.argocd.model import Result
 from layersite.argocd.received import Application
@@ -23,7 +24,7 @@ def await_gone(
 ) -> Iterator[Result]:
     """Give the result of each application, in the order in which they go."""
     until, left, lost = time.monotonic() + deadline, set(names), ""
-    freed: dict[str, float] = {}
+    freer = _Freer(server, tell)
     while left:
         try:
             listed = server.applications(left)
@@ -31,10 +32,8 @@ def await_gone(
                 if _is_gone(server, name):
                     left.remove(name)
                     yield Result(name, "gone")
-            for name in sorted(left & listed.keys()):
-                if _hangs(listed[name]) and time.monotonic() - freed.get(name, -_FREE_EVERY) >= _FREE_EVERY:
-                    freed[name] = time.monotonic()
-                    _free(server, name, tell)
+            for name in left & listed.keys():
+                freer.free(listed[name])
             lost = ""
         except PassingError as error:
             if not lost:
@@ -56,15 +55,25 @@ def _is_gone(server: Server, name: str) -> bool:
     return False
 
 
-def _hangs(application: Application) -> bool:
-    """Return whether Argo CD does not begin to delete it before an operation has ended, which may be never."""
-    return application.metadata.deletion_timestamp is not None and application.is_busy
+class _Freer:
+    """Ends the operations of deleted applications: Argo CD begins to delete only then, which may be never."""
 
+    def __init__(self, server: Server, tell: Tell) -> None:
+        self._server, self._tell = server, tell
+        self._again: dict[str, float] = {}
 
-def _free(server: Server, name: str, tell: Tell) -> None:
-    try:
-        server.terminate(name)
-    except PassingError:
-        raise
-    except ArgoCDError as error:
-        tell(f"{error}; until then it is not deleted")
+    def free(self, application: Application) -> None:
+        """End the operation if there is one and it was not tried just now. Raises PassingError."""
+        name, now = application.name, time.monotonic()
+        if not application.metadata.deletion_timestamp or not application.is_busy or now < self._again.get(name, 0):
+            return
+        self._again[name] = now + _FREE_EVERY
+        try:
+            self._server.terminate(name)
+        except ForbiddenError as error:
+            self._again[name] = math.inf
+            self._tell(f"{error}; so it is deleted only once that has ended by itself")
+        except PassingError:
+            raise
+        except ArgoCDError:  # it has ended meanwhile
+            pass

@@ -74,11 +74,12 @@ def _waiting(server: Server, name: str, node: Node, pod: Pod, containers: list[C
     refused = next(
         (each for each in pod.status.conditions if each.type == "PodScheduled" and each.status == "False"), None
     )
-    reason = refused.reason if refused else warning.reason if warning else status_reason(node) or pod.status.phase
-    message = refused.message if refused else warning.message if warning else ""
-    if not message and containers:
-        message = f"container {containers[0].name} is not ready"
-    return Trouble("Pod", node.name, reason, clean(message))
+    said = refused or warning
+    if said:
+        return Trouble("Pod", node.name, said.reason, clean(said.message))
+    message = f"container {containers[0].name} is not ready" if containers else ""
+    reason = "NotReady" if pod.status.phase == "Running" else status_reason(node) or pod.status.phase
+    return Trouble("Pod", node.name, reason, message)
 
 
 def latest_warning(server: Server, name: str, node: Node) -> Event | None:

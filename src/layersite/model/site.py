@@ -109,6 +109,16 @@ class Cluster(Model):
     baseline: Baseline
 
 
+class RepositoryCredentials(Model):
+    """Where Argo CD finds how to read the environments repository: the entry `key` of a ClusterSecretStore.
+
+    `bootstrap` renders an ExternalSecret (external-secrets.io) that takes `username` and `password` from it.
+    """
+
+    store: Annotated[str, Matching(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "the name of a ClusterSecretStore", 253)]
+    key: Annotated[str, Matching(r"^[^\s\x00-\x1f]+$", "the key of an entry of that store, without spaces")]
+
+
 class ArgoCD(Model):
     """The Argo CD that syncs this site; without it the bot commits and waits for nothing.
 
@@ -121,6 +131,7 @@ class ArgoCD(Model):
     """The ApplicationSet controller's webhook server; without it a new environment waits for Argo CD's next poll."""
     namespace: Label = "argocd"
     project: Label = "layersite"
+    credentials: RepositoryCredentials | None = None
     timeout_minutes: Annotated[int, Field(ge=1, le=120)] = 10
     """How long an environment may take to become healthy, or to go away."""
 

@@ -9,7 +9,7 @@ from layersite.model.errors import Problem
 from layersite.model.yaml import Yaml
 from layersite.render.pod_security import Rule, absent, applied, found_at, one_of, pod_refusals
 
-__all__ = ["check"]
+__all__ = ["check", "kinds"]
 
 _RBAC = "rbac.authorization.k8s.io"
 _KINDS = frozenset(
@@ -80,6 +80,11 @@ def check(objects: Sequence[Yaml], namespace: str, source: str, allowed_kinds: C
             key = f"{item['kind']}/{item['metadata']['name']}: {path}"
             problems.append(Problem(source, 0, key, message))
     return problems
+
+
+def kinds(allowed_kinds: Collection[str]) -> frozenset[str]:
+    """Return every kind that an app may contain, as `group/Kind` with `core` for Kubernetes' nameless group."""
+    return _KINDS | {kind for kind in allowed_kinds if _is_kind_allowed(kind, allowed_kinds)}
 
 
 def _refusals(item: Yaml, namespace: str, allowed_kinds: Collection[str]) -> Iterator[tuple[str, str]]:

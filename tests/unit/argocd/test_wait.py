@@ -165,3 +165,16 @@ def test_an_operation_that_keeps_one_from_going_is_ended(stub: Stub, client: Arg
     (result,) = client.await_gone(["web-1"], deadline=5)
     assert result.outcome == "gone"
     assert ("DELETE", f"{LIST}/web-1/operation") in [(request.method, request.path) for request in stub.requests]
+
+
+def test_a_token_that_may_not_end_it_is_said_once(stub: Stub, client: ArgoCD) -> None:
+    metadata = {"name": "web-1", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    hanging = Answer({"items": [{"metadata": metadata, "status": {"operationState": {"phase": "Running"}}}]})
+    stub.on(LIST, hanging, hanging, hanging, NONE)
+    stub.on(f"{LIST}/web-1", NOT_FOUND)
+    stub.on(f"{LIST}/web-1/operation", Answer({"code": 7}, 403))
+    told: list[str] = []
+    (result,) = client.await_gone(["web-1"], deadline=10, tell=told.append)
+    assert result.outcome == "gone"
+    assert len(told) == 1
+    assert "p, proj:shop:<role>, applications, sync, shop/*, allow" in told[0]
