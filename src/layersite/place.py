@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from layersite.follow import Follower, Reaps
+from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
 from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
@@ -78,14 +78,6 @@ class Place:
         forge = GiteaForge(site.repositories, site.forge.url, token, files_of=parted)
         return forge, forge
 
-    def playbooks(self, catalog: Catalog) -> Reaps | None:
-        """Return the site's playbooks, if it has them."""
-        if not (self.root / "playbooks").is_dir():
-            return None
-        from layersite.playbooks import Playbooks
-
-        return Playbooks(self.root, catalog)
-
     def bot(self, tell: Callable[[str], None]) -> Bot:
         """Return the bot with everything real behind it. Raises LayersiteError."""
         site, catalog = self.load()
@@ -98,7 +90,6 @@ class Place:
             is_open=lambda change: forge.find(change) is not None,
             argocd=argocd,
             conversation=conversation,
-            playbooks=self.playbooks(catalog) if argocd else None,
             smoke=self.smoke if argocd and (self.root / "tests" / "smoke").is_dir() else None,
             tell=tell,
         )

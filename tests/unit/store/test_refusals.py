@@ -284,4 +284,8 @@ def test_what_the_host_says_is_shown_without_credentials_or_escape_sequences() -
 
 def test_no_source_ever_forces_a_push() -> None:
     source = Path(__file__).parents[3] / "src" / "layersite"
-    assert not [path for path in source.rglob("*.py") if re.search(r"--force(?!-with-lease=|-conflicts)", path.read_text("utf-8"))]
+    assert not [
+        path
+        for path in source.rglob("*.py")
+        if re.search(r"--force(?!-with-lease=|-conflicts)", path.read_text("utf-8"))
+    ]
