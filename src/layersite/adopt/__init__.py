@@ -1,17 +1,6 @@
 """Make the catalog from what a team already has: manifests, a kustomization, a Helm chart or a compose file."""
 
-from layersite.adopt.catalog import Written, adopt, write
-from layersite.adopt.result import AdoptedApp, Adoption, DeclaredSecret, Edge, Evidence, LeftOut, Reference
+from layersite.adopt.catalog import adopt, write
+from layersite.adopt.result import Adoption, DeclaredSecret
 
-__all__ = [
-    "AdoptedApp",
-    "Adoption",
-    "DeclaredSecret",
-    "Edge",
-    "Evidence",
-    "LeftOut",
-    "Reference",
-    "Written",
-    "adopt",
-    "write",
-]
+__all__ = ["Adoption", "DeclaredSecret", "adopt", "write"]

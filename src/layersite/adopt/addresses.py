@@ -1,10 +1,10 @@
 """Find addresses of Services in free text: environment variables, arguments, shell scripts, configuration files."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Address", "addresses", "is_address_key", "keyed", "rewrite"]
+__all__ = ["Address", "addresses", "keyed", "rewrite"]
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
@@ -19,6 +19,7 @@ _PROBED = re.compile(
 )
 _SETTING = re.compile(rf"(?m)^[\s-]*[\"']?(?P<key>[\w.-]+)[\"']?\s*[:=]\s*[\"']?(?P<host>{_HOST})[\"']?\s*[,;]?\s*$")
 _FLAG = re.compile(r"--?(?P<key>[\w.-]+)=")
+_WORD = re.compile(rf"(?P<host>{_HOST})(?![^\s,;])|[^\s,;]+")
 _ADDRESS_KEY = re.compile(
     r"(?:HOST|HOST_?NAME|ADDR|ADDRESS(?:E)?|UR[LI]|ENDPOINT|SERVER|SERVICE|BACKEND|UPSTREAM|BROKER|TARGET|DSN|PEER"
     r"|NODE|SEED|CONNECTION_?STRING)S?$",
@@ -40,11 +41,6 @@ class Address:
     is_plain: bool
 
 
-def is_address_key(key: str) -> bool:
-    """Whether a variable or setting of this name holds an address."""
-    return _ADDRESS_KEY.search(key) is not None
-
-
 def addresses(text: str, key: str = "", in_file: bool = False) -> list[Address]:
     """Return the addresses in `text`, the value of `key`, in their order.
 
@@ -54,32 +50,28 @@ def addresses(text: str, key: str = "", in_file: bool = False) -> list[Address]:
     if _IMAGE_KEY.search(key):
         return []
     flag = _FLAG.match(text)
-    start = flag.end() if flag else 0
-    key = flag["key"] if flag else key
-    found = {(address.start, address.end): address for address in _bare(text, key, start)}
+    start, key = (flag.end(), flag["key"]) if flag else (0, key)
+    found: dict[tuple[int, int], Address] = {}
+
+    def add(match: re.Match[str], port: str, is_plain: bool) -> None:
+        number = int(port) if port.isdigit() else None
+        found.setdefault(match.span("host"), Address(match["host"], number, *match.span("host"), is_plain))
+
     for match in _ADDRESS.finditer(text):
         scheme, port = (match["scheme"] or "").lower(), match["port"] or ""
         if (scheme or port) and scheme not in _NO_HOST:
             is_item = re.fullmatch(r"[\s,;]*", text[start : match.start()].rpartition(",")[2]) is not None
             is_alone = is_item and len(port) > 1 and not in_file
-            is_plain = scheme.startswith("http") or bool(scheme and port) or is_alone
-            number = int(port) if port.isdigit() else None
-            found[match.span("host")] = Address(match["host"], number, *match.span("host"), is_plain)
+            add(match, port, scheme.startswith("http") or bool(scheme and port) or is_alone)
+    if _ADDRESS_KEY.search(key) or key in ("h", "host"):
+        for match in (match for match in _WORD.finditer(text, start) if match["host"]):
+            add(match, "", False)
     for match in _PROBED.finditer(text):
-        number = int(match["port"]) if match["port"] else None
-        found.setdefault(match.span("host"), Address(match["host"], number, *match.span("host"), number is not None))
-    if in_file:
-        for match in _SETTING.finditer(text):
-            if is_address_key(match["key"]):
-                found.setdefault(match.span("host"), Address(match["host"], None, *match.span("host"), False))
+        add(match, match["port"] or "", bool(match["port"]))
+    for match in _SETTING.finditer(text) if in_file else ():
+        if _ADDRESS_KEY.search(match["key"]):
+            add(match, "", False)
     return [found[span] for span in sorted(found)]
-
-
-def _bare(text: str, key: str, start: int) -> Iterator[Address]:
-    if is_address_key(key) or key in ("h", "host"):
-        for match in re.finditer(r"[^\s,;]+", text[start:]):
-            if re.fullmatch(_HOST, match[0]):
-                yield Address(match[0], None, start + match.start(), start + match.end(), False)
 
 
 def keyed(words: list[str]) -> list[tuple[str, str]]:

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from layersite.adopt.addresses import Address, addresses, keyed
-from layersite.adopt.apps import Group
+from layersite.adopt.apps import Apps
 from layersite.adopt.objects import Item, every
 from layersite.adopt.result import Edge, Evidence, Log, Reference
 from layersite.adopt.secrets import redact
-from layersite.model.yaml import Yaml
 
 __all__ = ["Calls"]
 
@@ -37,27 +36,20 @@ class _Text:
 
 
 class Calls:
-    """Who calls whom; `services` says which apps are behind each Service, `known` are apps of the catalog."""
+    """Who calls whom among `apps`, and of the apps `known` to the catalog."""
 
-    def __init__(
-        self,
-        groups: Sequence[Group],
-        services: Mapping[str, Sequence[str]],
-        items: Sequence[Item],
-        known: Collection[str],
-        log: Log,
-    ) -> None:
+    def __init__(self, apps: Apps, items: Sequence[Item], known: Collection[str], log: Log) -> None:
         self.called: set[str] = set()
         """The Services that some address names."""
         self.unresolved: dict[tuple[str, str], Reference] = {}
         self.ambiguous: dict[tuple[str, str], Reference] = {}
-        self._groups, self._owners, self._known, self._log = groups, services, known, log
+        self._apps, self._known, self._log = apps, known, log
         self._maps = {item.name: item for item in items if item.kind == "ConfigMap"}
         self._ports = {
             item.name: {*every(item.data, "spec", "ports", "port")} for item in items if item.kind == "Service"
         }
         self._namespaces = {"default", *(name for item in items for name in every(item.data, "metadata", "namespace"))}
-        self._names = {name for group in groups for name in (group.name, group.workload.name)}
+        self._names = {name for group in apps.groups for name in (group.name, group.workload.name)}
         self._edges: dict[tuple[str, str], dict[Evidence, None]] = {}
 
     @property
@@ -72,14 +64,14 @@ class Calls:
 
     def search(self) -> None:
         """Add every call that an address in the texts of a workload shows."""
-        for group in self._groups:
+        for group in self._apps.groups:
             for text in _texts(group.workload, self._maps):
                 for address in addresses(text.text, text.key, text.in_file):
                     self._look_up(group.name, address, text)
 
     def _look_up(self, app: str, address: Address, text: _Text) -> None:
         service, host, evidence = self._service(address), address.host, text.evidence(address)
-        owners = self._owners.get(service or "", ())
+        owners = self._apps.owners.get(service or "", ())
         if service and owners:
             self.called.add(service)
         if app in owners:
@@ -123,7 +115,13 @@ def _texts(workload: Item, maps: Mapping[str, Item]) -> Iterator[_Text]:
         for name in every(container, "envFrom", "configMapRef", "name"):
             yield from _entries(maps, name)
         for entry in every(container, "env"):
-            yield from _variable(workload, entry, maps)
+            name = entry["name"]
+            for value in every(entry, "value"):
+                yield _Text(workload.file, f"env {name}", name, str(value))
+            for reference in every(entry, "valueFrom", "configMapKeyRef"):
+                for text in _entries(maps, reference.get("name", "")):
+                    if text.key == reference["key"]:
+                        yield replace(text, place=f"env {name} of ConfigMap {reference['name']}", key=name)
         for field in ("command", "args"):
             for flag, word in keyed([str(word) for word in container.get(field) or []]):
                 yield _Text(workload.file, f"{field} of {container['name']}", flag, word, "\n" in word)
@@ -136,13 +134,3 @@ def _entries(maps: Mapping[str, Item], name: str, in_file: bool = False) -> Iter
     data = (maps[name].data.get("data") or {}) if name in maps else {}
     for key, value in sorted(data.items()):
         yield _Text(maps[name].file, f"ConfigMap {name} key {key}", key, str(value), in_file)
-
-
-def _variable(workload: Item, entry: Yaml, maps: Mapping[str, Item]) -> Iterator[_Text]:
-    if entry.get("value") is not None:
-        yield _Text(workload.file, f"env {entry['name']}", entry["name"], str(entry["value"]))
-    for reference in every(entry, "valueFrom", "configMapKeyRef"):
-        config = maps.get(reference.get("name", ""))
-        if config and reference["key"] in (config.data.get("data") or {}):
-            value = str(config.data["data"][reference["key"]])
-            yield _Text(config.file, f"env {entry['name']} of ConfigMap {config.name}", entry["name"], value)

@@ -3,19 +3,18 @@
 import copy
 import os
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from layersite.adopt.apps import Group, group_objects
+from layersite.adopt.apps import Group, choose_exposure, find_apps
 from layersite.adopt.calls import Calls
-from layersite.adopt.exposure import choose_exposure
 from layersite.adopt.files import app_file, object_files
 from layersite.adopt.objects import Item, walk
 from layersite.adopt.result import AdoptedApp, Adoption, DeclaredSecret, Log
 from layersite.adopt.secrets import declared_secrets, hide_secrets
-from layersite.adopt.source import Material, read_source
+from layersite.adopt.source import read_source
 from layersite.model.catalog import App, Catalog
 from layersite.model.document import read_document
 from layersite.model.errors import InvalidInputError, Problem
@@ -52,23 +51,20 @@ def adopt(
         ToolError: kustomize or helm is needed and missing, or refuses the source.
     """
     log = Log()
-    return _decide(read_source(source, values, env_file, log), repository, known.apps.keys() if known else (), log)
-
-
-def _decide(material: Material, repository: str | None, known: Collection[str], log: Log) -> Adoption:
-    groups, services = group_objects(material.items, log)
-    calls = Calls(groups, services, material.items, known, log)
+    kind, items, declared = read_source(source, values, env_file, log)
+    apps = find_apps(items, log)
+    calls = Calls(apps, items, known.apps if known else (), log)
     calls.search()
-    for edge in material.edges:
+    for edge in declared:
         calls.add(edge.app, edge.needs, *edge.evidence)
-    decided = [_decide_app(group, material.items, calls, repository, log) for group in groups]
-    secrets = sorted(secret for _, declared in decided for secret in declared)
-    for item in (item for item in material.items if item.kind == "Secret"):
+    decided = [_decide(group, items, calls, repository, log) for group in apps.groups]
+    secrets = sorted(secret for _, found in decided for secret in found)
+    for item in (item for item in items if item.kind == "Secret"):
         readers = ", ".join(secret.app for secret in secrets if secret.name == item.name)
         reason = f"values stay out of git; declared in {readers}" if readers else "no adopted workload reads it"
         log.leave_out(item.file, item.label, reason)
     return Adoption(
-        kind=material.kind,
+        kind=kind,
         apps=tuple(app for app, _ in decided),
         edges=calls.edges,
         unresolved=tuple(sorted(calls.unresolved.values())),
@@ -79,7 +75,7 @@ def _decide(material: Material, repository: str | None, known: Collection[str], 
     )
 
 
-def _decide_app(
+def _decide(
     group: Group, everything: Sequence[Item], calls: Calls, repository: str | None, log: Log
 ) -> tuple[AdoptedApp, list[DeclaredSecret]]:
     exposure = choose_exposure(group, everything, calls.called, log)

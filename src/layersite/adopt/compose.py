@@ -1,141 +1,115 @@
-"""Read a compose file: variables filled in, checked against the Compose Specification, its services ready to convert.
+"""Turn a compose file into the Kubernetes objects that mean the same, and list what has no counterpart."""
 
-The schema beside this module is compose-go v2.16.2's, Apache-2.0; see README.md.
-"""
-
-from collections.abc import Iterator, Mapping
-from functools import cache
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema_rs
-import yaml
-
-from layersite.adopt.composition import Composition
-from layersite.adopt.convert import convert
-from layersite.adopt.objects import Item, read_text
-from layersite.adopt.result import Edge, Log
-from layersite.adopt.variables import interpolate_all, read_env_file, unset_variables
-from layersite.model.document import Document, read_document
-from layersite.model.errors import InvalidInputError, Problem
-from layersite.model.yaml import Yaml, load_nodes
+from layersite.adopt.compose_file import Composition, read_composition
+from layersite.adopt.compose_pod import pod
+from layersite.adopt.compose_services import Port, Service, read_services
+from layersite.adopt.objects import Item, first
+from layersite.adopt.result import Edge, Evidence, Log
+from layersite.model.yaml import Yaml
 
 __all__ = ["read_compose"]
 
-_MERGED = "pass the merged output of `docker compose config` instead"
+_NOT_FOR_BROWSERS = frozenset({1433, 1521, 3306, 4222, 5432, 5672, 6379, 9092, 11211, 27017, 61616})
+"""Published ports behind which databases and brokers listen, to which no HTTP route can lead."""
+_REASONS = {
+    "build": "images come from the app's own pipeline; `images` of app.yaml names those without a tag",
+    "configs": "its text is in another file; add it as a ConfigMap to the base",
+    "develop": "serves a developer's machine",
+    "devices": "an environment has no access to a node's devices",
+    "logging": "the cluster collects what containers print",
+    "network_mode": "every pod has its own address",
+    "networks": "the apps of an environment share one namespace",
+    "privileged": "an environment refuses privileged containers",
+    "restart": "the cluster restarts containers by itself",
+}
+_FINISHED = "service_completed_successfully"
+_CONVERTED = re.compile(
+    r"cap_add|cap_drop|command|container_name|cpus|depends_on|deploy|entrypoint|env_file|environment|expose|healthcheck"
+    r"|hostname|image|links|mem_limit|mem_reservation|ports|read_only|scale|secrets|security_opt|stdin_open"
+    r"|stop_grace_period|tmpfs|tty|user|volumes|working_dir|x-.*"
+)
 
 
 def read_compose(path: Path, env_file: Path | None, log: Log) -> tuple[list[Item], list[Edge]]:
-    """Read the compose file at `path`, with the variables of `env_file`, else of a `.env` beside it.
-
-    Raises:
-        InvalidInputError: it is not valid, or says only in part what to run; with every problem.
-    """
-    name = path.name
-    beside = path.with_name(".env")
-    variables = read_env_file(env_file or beside) if env_file or beside.is_file() else {}
-    document = _document(path)
-    if not isinstance(document.data, dict):
-        raise InvalidInputError([document.problem((), "expected the keys of a compose file, such as `services`")])
-    unset = unset_variables(_services(document.data), variables)
-    try:
-        data = interpolate_all(document.data, variables)
-    except ValueError as error:
-        raise InvalidInputError([document.problem((), str(error))]) from error
-    problems = list(_problems(data, document))
-    if problems:
-        raise InvalidInputError(problems)
-    lines = {service: document.problem(("services", service), "").line for service in data["services"]}
-    for variable in unset:
-        log.notes.add(f"{name}: `{variable}` is not set: an empty text takes its place, as in compose")
-    for other in path.parent.glob(f"{path.stem}.override.y*ml"):
-        log.notes.add(f"{name}: {other.name} beside it is not merged; {_MERGED}")
-    return convert(Composition(data, name, lines, variables, _env_files(data, path, variables, log), log))
+    """Return a Deployment (a Job where others wait for its end) and Services for each service, and who needs whom."""
+    composition = read_composition(path, env_file, log)
+    services = read_services(composition)
+    edges = list(_edges(services, composition))
+    waits = [wait for service in services if isinstance(wait := service.data.get("depends_on"), dict)]
+    finished = {key for wait in waits for key, how in wait.items() if how.get("condition") == _FINISHED}
+    items: list[Item] = []
+    for service in services:
+        _leave_out(service)
+        if not service.ports and service.key not in finished and service.name in {edge.needs for edge in edges}:
+            composition.note(f"`{service.key}` is needed and declares no port; add its port to its Service")
+        line = composition.document.problem(("services", service.key), "").line
+        with service.reading():
+            items += [Item(data, path.name, line) for data in _objects(service, pod(service), service.key in finished)]
+    return items, edges
 
 
-def _document(path: Path) -> Document:
-    """Parse the file as Compose does: merge tags are dropped, and `yes`, `no`, `on`, `off` are text."""
-    text = _without_merge_tags(read_text(path, path.name))
-    data = read_document(path, path.name, text).data
-    node, _ = load_nodes(text, path.name)[0]
-    return Document(path.name, node, _as_compose(node, data))
+def _edges(services: list[Service], composition: Composition) -> Iterator[Edge]:
+    names = {service.key: service.name for service in services}
+    for service in services:
+        wanted = [("depends_on", key) for key in service.data.get("depends_on") or []]
+        wanted += [("links", link.partition(":")[0]) for link in service.data.get("links") or []]
+        for place, key in wanted:
+            with service.reading():
+                if key not in composition.document.data["services"]:
+                    raise ValueError(f"{place} names `{key}`, which is no service; correct the name")
+            if key in names:
+                evidence = Evidence(composition.document.source, f"{place} {key}", "")
+                yield Edge(service.name, names[key], (evidence,))
 
 
-def _without_merge_tags(text: str) -> str:
-    if "!override" not in text and "!reset" not in text:
-        return text
-    try:
-        tokens = [token for token in yaml.scan(text) if isinstance(token, yaml.TagToken)]
-    except yaml.YAMLError:
-        return text  # the reader says what is wrong, and where
-    for token in reversed(tokens):
-        if token.value in (("!", "override"), ("!", "reset")):
-            text = text[: token.start_mark.index] + text[token.end_mark.index :]
-    return text
+def _leave_out(service: Service) -> None:
+    for key in service.data:
+        if not _CONVERTED.fullmatch(key):
+            reason = _REASONS.get(key, "has no counterpart in the pod; add it to the base by hand if it matters")
+            service.leave_out(key, reason)
+    for key in (service.data.get("deploy") or {}).keys() - {"replicas", "resources"}:
+        service.leave_out(f"deploy.{key}", "is Swarm's; a Deployment has its own settings")
+    if any(port.published for port in service.ports.values()) and not any(map(_is_entry, service.ports.values())):
+        service.leave_out("the published port", "belongs to a database or broker, which has no web page")
 
 
-def _as_compose(node: yaml.Node, data: Yaml) -> Yaml:
-    if isinstance(node, yaml.MappingNode):
-        children = {key.value: child for key, child in node.value}
-        return {key: _as_compose(child, data[key]) for key, child in children.items()}
-    if isinstance(node, yaml.SequenceNode):
-        return [_as_compose(child, value) for child, value in zip(node.value, data, strict=True)]
-    return node.value if isinstance(data, bool) and node.value.lower() not in ("true", "false") else data
+def _is_entry(port: Port) -> bool:
+    return port.published and port.protocol == "TCP" and port.number not in _NOT_FOR_BROWSERS
 
 
-@cache
-def _schema() -> jsonschema_rs.Validator:
-    text = Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8")
-    return jsonschema_rs.validator_for(text, mask="the value")
+def _objects(service: Service, spec: dict[str, Yaml], is_finished: bool) -> Iterator[Yaml]:
+    """Yield the workload, a Service under the service's name, and one for each alias; a Job may listen on nothing."""
+    labels = {"app.kubernetes.io/name": service.name}
+    body: dict[str, Yaml] = {"template": {"metadata": {"labels": labels}, "spec": spec}}
+    if is_finished:
+        spec["restartPolicy"] = "OnFailure"
+        yield _object("batch/v1", "Job", service.name, body)
+    else:
+        body["selector"] = {"matchLabels": dict(labels)}
+        replicas = first(service.data, "deploy", "replicas")
+        replicas = service.data.get("scale") if replicas is None else replicas
+        body |= {} if replicas is None else {"replicas": int(replicas)}
+        yield _object("apps/v1", "Deployment", service.name, body)
+    if service.ports or not is_finished:
+        for name in (service.name, *sorted(service.aliases)):
+            yield _object("v1", "Service", name, _service_spec(service, name == service.name))
 
 
-def _services(data: Yaml) -> Mapping[str, Yaml]:
-    services = data.get("services")
-    return services if isinstance(services, dict) else {}
+def _object(version: str, kind: str, name: str, spec: dict[str, Yaml]) -> Yaml:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-def _problems(data: Yaml, document: Document) -> Iterator[Problem]:
-    errors = [(tuple(error.instance_path), error.message) for error in _schema().iter_errors(data)]
-    paths = [path for path, _ in errors]
-    for path, message in errors:
-        # A service with one bad key has all its keys "unevaluated" too; the deeper error is the one that helps.
-        if not any(len(other) > len(path) and other[: len(path)] == path for other in paths):
-            yield document.problem(path, message)
-    if errors:
-        return
-    services = _services(data)
-    if not services:
-        yield document.problem(("services",), "holds no service")
-    if "include" in data:
-        yield document.problem(("include",), f"other files are not read; {_MERGED}")
-    bare = [name for name, service in services.items() if not _says_what_to_run(service)]
-    if bare and len(bare) == len(services):
-        text = f"no service has an `image` or a `build`: this is an override file of another one; {_MERGED}"
-        yield document.problem(("services",), text)
-        return
-    for name, service in services.items():
-        if name in bare:
-            yield document.problem(("services", name), f"has neither `image` nor `build`; {_MERGED}")
-        if service and "extends" in service:
-            yield document.problem(("services", name, "extends"), f"is not followed; {_MERGED}")
-
-
-def _says_what_to_run(service: Yaml) -> bool:
-    return bool(service) and any(key in service for key in ("image", "build", "extends"))
-
-
-def _env_paths(service: Yaml) -> list[str]:
-    entries = service.get("env_file") or []
-    listed = [entries] if isinstance(entries, str) else entries
-    return [entry if isinstance(entry, str) else entry["path"] for entry in listed]
-
-
-def _env_files(data: Yaml, path: Path, variables: Mapping[str, str], log: Log) -> dict[str, dict[str, str]]:
-    """Return the variables that each service gets from its own env files; a file that is not there gives none."""
-    found: dict[str, dict[str, str]] = {}
-    for name, service in data["services"].items():
-        for entry in _env_paths(service):
-            if (path.parent / entry).is_file():
-                found.setdefault(name, {}).update(read_env_file(path.parent / entry, variables))
-            else:
-                log.leave_out(path.name, f"env_file {entry}", "the file is not there", name)
-    return found
+def _service_spec(service: Service, is_main: bool) -> dict[str, Yaml]:
+    """Return the Service's spec, the port that people use first; without a known port it still gives the name."""
+    spec: dict[str, Yaml] = {"selector": {"app.kubernetes.io/name": service.name}}
+    if not service.ports:
+        return {**spec, "clusterIP": "None"}
+    ports = sorted(service.ports.values(), key=lambda port: not _is_entry(port))
+    spec["ports"] = [{"name": port.name, **port.under("port")} for port in ports]
+    if is_main and _is_entry(ports[0]):
+        spec["type"] = "LoadBalancer"
+    return spec

@@ -6,7 +6,7 @@ Of an object goes what only the cluster it came from, or the tool that made it, 
 import re
 from collections.abc import Collection, Iterable
 
-from layersite.adopt.exposure import Exposure
+from layersite.adopt.apps import Exposure
 from layersite.adopt.objects import WORKLOADS, Item, every, first
 from layersite.adopt.result import DeclaredSecret, Edge
 from layersite.model.yaml import Yaml, dump
@@ -85,23 +85,22 @@ def object_files(items: Iterable[Item]) -> dict[str, str]:
 
 def _tidy(item: Item) -> None:
     item.data.pop("status", None)
+    _tidy_metadata(item.data["metadata"], {})
     if item.kind in WORKLOADS:
-        selected = first(item.data, "spec", "selector", "matchLabels") or {}
-        _tidy_metadata(item.template.get("metadata") or {}, selected)
-    _tidy_metadata(item.data["metadata"])
+        _tidy_metadata(item.template.get("metadata") or {}, first(item.data, "spec", "selector", "matchLabels") or {})
     if item.kind == "Service":
         _tidy_service(item.data["spec"])
     if item.kind == "PersistentVolumeClaim":
         item.data["spec"].pop("volumeName", None)
 
 
-def _tidy_metadata(metadata: Yaml, selected: Collection[str] = ()) -> None:
+def _tidy_metadata(metadata: Yaml, selected: Collection[str]) -> None:
     _drop(metadata, _METADATA)
+    _drop(metadata.get("annotations") or {}, _ANNOTATION)
     labels = metadata.get("labels") or {}
     for key, value in list(labels.items()):
         if key not in selected and (key.startswith("helm.sh/") or (key.endswith("/managed-by") and value == "Helm")):
             del labels[key]
-    _drop(metadata.get("annotations") or {}, _ANNOTATION)
     for key in ("labels", "annotations"):
         if not metadata.get(key):
             metadata.pop(key, None)

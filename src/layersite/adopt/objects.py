@@ -4,7 +4,6 @@ Whether an object is wholly valid is checked where environments are rendered; he
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import jsonschema_rs
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.yaml import Yaml
 
-__all__ = ["WORKLOADS", "Item", "check_items", "every", "first", "read_text", "references", "walk"]
+__all__ = ["WORKLOADS", "Item", "check_items", "every", "first", "read_text", "references", "refused", "walk"]
 
 WORKLOADS = frozenset({"CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"})
 _REFERENCES = {
@@ -28,28 +27,14 @@ _REFERENCES = {
 """The fields by which a pod names an object, and its kind."""
 
 
-@dataclass(frozen=True)
 class Item:
-    """One object; `line` is 1-based, 0 where the source was generated."""
+    """One object, of which `label` is kind and name; `line` is 1-based, 0 where the source was generated."""
 
-    data: Yaml
-    file: str
-    line: int = 0
-
-    @property
-    def kind(self) -> str:
-        """The object's kind."""
-        return str(self.data["kind"])
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return str(self.data["metadata"]["name"])
-
-    @property
-    def label(self) -> str:
-        """Kind and name, for people."""
-        return f"{self.kind} {self.name}"
+    def __init__(self, data: Yaml, file: str, line: int) -> None:
+        self.data, self.file, self.line = data, file, line
+        self.kind: str = data["kind"]
+        self.name: str = data["metadata"]["name"]
+        self.label = f"{self.kind} {self.name}"
 
     @property
     def template(self) -> Yaml:
@@ -98,6 +83,8 @@ def references(pod: Yaml) -> Iterator[tuple[str, str, Yaml]]:
             name = child.get("claimName") or child.get("secretName") or child.get("name")
             if isinstance(name, str):
                 yield _REFERENCES[field], name, child
+        elif field in ("serviceAccountName", "serviceAccount") and isinstance(child, str):
+            yield "ServiceAccount", child, {}
 
 
 def read_text(path: Path, name: str) -> str:
@@ -106,9 +93,12 @@ def read_text(path: Path, name: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.reason
-        raise InvalidInputError(
-            [Problem(name, 0, "", f"cannot be read as UTF-8 text: {reason}; save it as such")]
-        ) from error
+        raise refused(name, f"cannot be read as UTF-8 text: {reason}; save it as such") from error
+
+
+def refused(file: str, text: str, line: int = 0, key: str = "") -> InvalidInputError:
+    """Return the error that `file` has one problem, at `line` if that is known."""
+    return InvalidInputError([Problem(file, line, key, text)])
 
 
 def check_items(items: list[Item]) -> None:

@@ -79,18 +79,14 @@ class _Vault:
         self.name = name
         self.values: dict[str, str] = {}
 
-    def key(self, wanted: str, value: str) -> str:
-        """Return the key under which `value` is kept: `wanted`, with a number where another value has that."""
+    def reference(self, wanted: str, value: str) -> Yaml:
+        """Return what stands instead of `value`: its key is `wanted`, with a number where another value has that."""
         base = key = re.sub(r"[^A-Za-z0-9._-]", "-", wanted)
         number = 2
         while self.values.setdefault(key, value) != value:
             key = f"{base}-{number}"
             number += 1
-        return key
-
-    def reference(self, wanted: str, value: str) -> Yaml:
-        """Return what stands in a variable instead of `value`."""
-        return {"secretKeyRef": {"name": self.name, "key": self.key(wanted, value)}}
+        return {"name": self.name, "key": key}
 
 
 Moved = Mapping[str, Mapping[str, str]]
@@ -99,7 +95,11 @@ Moved = Mapping[str, Mapping[str, str]]
 
 def hide_secrets(app: str, items: Sequence[Item], everything: Sequence[Item], log: Log) -> None:
     """Replace, in place, every literal secret in the objects of `app`, its workload first, by a reference."""
-    moved = {item.name: _secret_entries(item) for item in everything if item.kind == "ConfigMap"}
+    moved = {
+        item.name: {key: str(value) for key, value in (item.data.get("data") or {}).items() if _spans(key, str(value))}
+        for item in everything
+        if item.kind == "ConfigMap"
+    }
     taken = {item.name for item in everything if item.kind == "Secret"}
     name = fit(f"{app}-secrets", 63)
     vault = _Vault(name if name not in taken else fit(f"{app}-adopted-secrets", 63))
@@ -125,11 +125,6 @@ def hide_secrets(app: str, items: Sequence[Item], everything: Sequence[Item], lo
         log.notes.add(f"{app}: {keys} had literal values; put them into the Secret {vault.name}")
 
 
-def _secret_entries(config: Item) -> dict[str, str]:
-    data = {key: str(value) for key, value in (config.data.get("data") or {}).items()}
-    return {key: value for key, value in data.items() if _spans(key, value)}
-
-
 def _hide_in_variables(container: Yaml, moved: Moved, vault: _Vault) -> None:
     env = list(every(container, "env"))
     for entry in env:
@@ -138,11 +133,11 @@ def _hide_in_variables(container: Yaml, moved: Moved, vault: _Vault) -> None:
         entries = moved.get(reference.get("name", ""), {})
         if _spans(entry["name"], value):
             del entry["value"]
-            entry["valueFrom"] = vault.reference(entry["name"], value)
+            entry["valueFrom"] = {"secretKeyRef": vault.reference(entry["name"], value)}
         elif reference.get("key") in entries:
-            entry["valueFrom"] = vault.reference(reference["key"], entries[reference["key"]])
-    added = [
-        {"name": f"{source.get('prefix', '')}{key}", "valueFrom": vault.reference(key, value)}
+            entry["valueFrom"] = {"secretKeyRef": vault.reference(reference["key"], entries[reference["key"]])}
+    added: list[Yaml] = [
+        {"name": f"{source.get('prefix', '')}{key}", "valueFrom": {"secretKeyRef": vault.reference(key, value)}}
         for source in every(container, "envFrom")
         for key, value in moved.get(first(source, "configMapRef", "name") or "", {}).items()
         if f"{source.get('prefix', '')}{key}" not in {entry["name"] for entry in env}
@@ -167,13 +162,13 @@ def _hide_in_words(container: Yaml, words: list[str], vault: _Vault) -> list[str
 
 def _declare(container: Yaml, name: str, value: str, vault: _Vault) -> str:
     reference = vault.reference(name, value)
-    variable = re.sub(r"\W", "_", reference["secretKeyRef"]["key"])
+    entry: Yaml = {"name": re.sub(r"\W", "_", reference["key"]), "valueFrom": {"secretKeyRef": reference}}
     env = container.setdefault("env", [])
-    while any(entry["name"] == variable and entry.get("valueFrom") != reference for entry in env):
-        variable += "_ARGUMENT"
-    if not any(entry["name"] == variable for entry in env):
-        env.append({"name": variable, "valueFrom": reference})
-    return variable
+    while entry not in env and any(entry["name"] == other["name"] for other in env):
+        entry["name"] += "_ARGUMENT"
+    if entry not in env:
+        env.append(entry)
+    return str(entry["name"])
 
 
 def _hide_in_volume(volume: Yaml, moved: Moved, vault: _Vault) -> None:
@@ -199,7 +194,7 @@ def _without_secrets(source: Yaml, moved: Moved, vault: _Vault) -> Iterator[Yaml
     if kept or "items" not in config:
         yield source
     if taken:
-        items = [{**entry, "key": vault.key(entry["key"], values[entry["key"]])} for entry in taken]
+        items = [{**entry, "key": vault.reference(entry["key"], values[entry["key"]])["key"]} for entry in taken]
         yield {"secret": {"name": vault.name, "items": items}}
 
 

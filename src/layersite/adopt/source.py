@@ -4,11 +4,10 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from layersite.adopt.compose import read_compose
-from layersite.adopt.objects import Item, check_items, read_text
+from layersite.adopt.objects import Item, check_items, first, read_text, refused
 from layersite.adopt.result import Edge, Log
 from layersite.model.document import Document, read_document
 from layersite.model.errors import InvalidInputError, Problem, ToolError
@@ -16,7 +15,7 @@ from layersite.model.names import dns_label
 from layersite.model.yaml import Yaml, load_nodes
 from layersite.process import run
 
-__all__ = ["Material", "read_source"]
+__all__ = ["read_source"]
 
 _MARKS = {
     "kustomize": ("kustomization.yaml", "kustomization.yml", "Kustomization"),
@@ -28,73 +27,52 @@ _BUILT = (*_MARKS["kustomize"], *_MARKS["helm"])
 _MANIFEST = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True)
-class Material:
-    """Everything that was read from one source: objects, and calls that it declares itself."""
+def read_source(
+    source: Path, values: Sequence[Path], env_file: Path | None, log: Log
+) -> tuple[str, Sequence[Item], Sequence[Edge]]:
+    """Return the kind of `source`, its objects, and the calls that it declares itself.
 
-    kind: str
-    items: Sequence[Item]
-    edges: Sequence[Edge] = ()
-
-
-def read_source(source: Path, values: Sequence[Path], env_file: Path | None, log: Log) -> Material:
-    """Read `source`; `values` belong to a chart, `env_file` to a compose file.
-
-    Raises:
-        InvalidInputError: its kind cannot be told, or something in it is wrong; with every problem found.
-        ToolError: kustomize or helm is needed and missing, or refuses the source.
+    `values` belong to a chart, `env_file` to a compose file. Raises InvalidInputError and ToolError, as `adopt`.
     """
     if source.name in _BUILT:
         source = source.parent
     kind = _kind(source)
     if values and kind != "helm":
-        raise _refused(source, f"is read as {kind}, and values belong to a Helm chart; leave them out")
+        raise refused(str(source), f"is read as {kind}, and values belong to a Helm chart; leave them out")
     if env_file and kind != "compose":
-        raise _refused(source, f"is read as {kind}, and an env file belongs to a compose file; leave it out")
+        raise refused(str(source), f"is read as {kind}, and an env file belongs to a compose file; leave it out")
     if kind == "compose":
-        return Material(kind, *read_compose(_compose_file(source), env_file, log))
+        found = [source] if source.is_file() else [source / name for name in _MARKS[kind] if (source / name).is_file()]
+        if len(found) > 1:
+            names = " and ".join(path.name for path in found)
+            raise refused(str(source), f"holds {names}; name the one that is meant")
+        return kind, *read_compose(found[0], env_file, log)
     items = _items(kind, source, values)
     check_items(items)
     if not items:
-        raise _refused(source, "holds no Kubernetes object")
-    return Material(kind, items)
-
-
-def _refused(source: Path, text: str) -> InvalidInputError:
-    return InvalidInputError([Problem(str(source), 0, "", text)])
+        raise refused(str(source), "holds no Kubernetes object")
+    return kind, items, []
 
 
 def _kind(source: Path) -> str:
     if not source.exists():
-        raise _refused(source, "does not exist; name a folder or a file")
+        raise refused(str(source), "does not exist; name a folder or a file")
     if source.is_file():
-        return "compose" if _is_compose(source) else "manifests"
+        return "compose" if _has_key(source, "services") and not _has_key(source, "kind") else "manifests"
     kinds = [kind for kind, names in _MARKS.items() if any((source / name).is_file() for name in names)]
-    if kinds == ["compose"] and any(_holds_objects(path) for path in source.iterdir()):
+    others = [path for path in source.iterdir() if path.suffix in _MANIFEST and path.name not in _MARKS["compose"]]
+    if kinds == ["compose"] and any(path.is_file() and _has_key(path, "apiVersion") for path in others):
         kinds.append("manifests")
     if len(kinds) > 1:
-        raise _refused(source, f"could be {' or '.join(kinds)}; name the file that is meant, or a folder with one kind")
+        raise refused(
+            str(source), f"could be {' or '.join(kinds)}; name the file that is meant, or a folder with one kind"
+        )
     return kinds[0] if kinds else "manifests"
 
 
-def _holds_objects(path: Path) -> bool:
-    is_manifest = path.is_file() and path.suffix in _MANIFEST and path.name not in _MARKS["compose"]
-    return is_manifest and re.search(rb"(?m)^apiVersion:", path.read_bytes()) is not None
-
-
-def _is_compose(path: Path) -> bool:
-    """Whether the file has `services` at its top and no `kind`: told by its text, for interpolation may break YAML."""
-    text = path.read_bytes()
-    return re.search(rb"(?m)^services:", text) is not None and re.search(rb"(?m)^kind:", text) is None
-
-
-def _compose_file(source: Path) -> Path:
-    if source.is_file():
-        return source
-    found = [source / name for name in _MARKS["compose"] if (source / name).is_file()]
-    if len(found) > 1:
-        raise _refused(source, f"holds {' and '.join(path.name for path in found)}; name the one that is meant")
-    return found[0]
+def _has_key(path: Path, key: str) -> bool:
+    """Whether the file has `key` at its top: told by its text, for interpolation may break YAML."""
+    return re.search(rf"(?m)^{key}:".encode(), path.read_bytes()) is not None
 
 
 def _items(kind: str, source: Path, values: Sequence[Path]) -> list[Item]:
@@ -116,9 +94,8 @@ def _kustomize(source: Path) -> list[str]:
 def _helm(source: Path, values: Sequence[Path]) -> list[str]:
     if shutil.which("helm") is None:
         raise ToolError(f"{source} is a Helm chart: install `helm` and run this again")
-    chart = read_document(source / "Chart.yaml", "Chart.yaml").data
-    name = chart.get("name") if isinstance(chart, dict) else None
-    release = name if isinstance(name, str) and dns_label(name, 53) else "release"
+    name = str(first(read_document(source / "Chart.yaml", "Chart.yaml").data, "name"))
+    release = name if dns_label(name, 53) else "release"
     arguments = [argument for path in values for argument in ("--values", str(path.resolve()))]
     return ["helm", "template", release, str(source.resolve()), *arguments]
 
@@ -130,23 +107,21 @@ def _manifests(source: Path) -> list[Path]:
     below = [path for path in sorted(source.rglob("*")) if "/." not in f"/{path.relative_to(source).as_posix()}"]
     for path in below:
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(source.resolve()):
-            raise _refused(path, f"is a symbolic link that leads out of {source}; copy the file instead")
+            raise refused(str(path), f"is a symbolic link that leads out of {source}; copy the file instead")
         if path.is_symlink() and not path.is_file():
-            raise _refused(path, "is a symbolic link to no file; remove it")
+            raise refused(str(path), "is a symbolic link to no file; remove it")
         if path.name in _BUILT:
-            raise _refused(source, f"holds another source, {path.parent.relative_to(source)}; name that one instead")
+            raise refused(
+                str(source), f"holds another source, {path.parent.relative_to(source)}; name that one instead"
+            )
     found = [path for path in below if path.suffix in _MANIFEST and path.is_file()]
     if not found:
-        raise _refused(source, "holds no manifest (*.yaml, *.yml, *.json), kustomization, chart or compose file")
+        raise refused(str(source), "holds no manifest (*.yaml, *.yml, *.json), kustomization, chart or compose file")
     return found
 
 
 def _parse(text: str, file: str, generated: bool = False) -> list[Item]:
-    """Return the objects of `text`, those in a List one by one; where it was `generated`, its lines mean nothing.
-
-    Raises:
-        InvalidInputError: it is not YAML, or holds something else than objects.
-    """
+    """Return the objects of `text`, those in a List one by one; where it was `generated`, its lines mean nothing."""
     items: list[Item] = []
     problems: list[Problem] = []
     origins = [(match.start(), match[1]) for match in re.finditer(r"(?m)^# Source: [^/\n]+/(\S+)$", text)]
