@@ -96,6 +96,23 @@ if PRODUCT:
         session.run("pytest", *session.posargs)
 
     @nox.session(default=False)
+    def testbed(session: nox.Session) -> None:
+        """Start or stop a real cluster, Argo CD and forge: nox -s testbed -- up, or down, status, exec -- COMMAND."""
+        _install(session, "test")
+        session.run("python", "-m", "tests.testbed", *(session.posargs or ["status"]))
+
+    @nox.session(default=False)
+    def e2e(session: nox.Session) -> None:
+        """Run the end-to-end tests in a bed that goes afterwards, unless --keep, or on the cluster of --kubeconfig."""
+        _install(session, "test")
+        chosen = [argument for argument in session.posargs if argument != "--keep"]
+        where = [] if any(argument.startswith("tests/") for argument in chosen) else ["tests/e2e"]
+        keep = ["--keep"] if "--keep" in session.posargs else []
+        is_elsewhere = any(argument.startswith("--kubeconfig") for argument in chosen)
+        bed = [] if is_elsewhere else ["python", "-m", "tests.testbed", "run", *keep, "--"]
+        session.run(*bed, "pytest", *where, *chosen)
+
+    @nox.session(default=False)
     def demo(session: nox.Session) -> None:
         """Show a change become an environment and go again, in a temporary folder, without a cluster."""
         _install(session, "demo")

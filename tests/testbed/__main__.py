@@ -69,13 +69,16 @@ def _into(space: Space) -> str:
 
 def _up_and_run(space: Space, argv: list[str], *, keep: bool) -> int:
     keep = keep or running(space) is not None
+    bed = [sys.executable, "-m", "tests.testbed"]  # another process, as both steps move into the bed's network
     try:
-        # a second process starts the bed, as starting it means moving into its network
-        subprocess.run([sys.executable, "-m", "tests.testbed", "up", "--id", space.id], check=True)
-        return subprocess.run([sys.executable, "-m", "tests.testbed", "exec", "--id", space.id, "--", *argv]).returncode
+        return _call(*bed, "up", f"--id={space.id}") or _call(*bed, "exec", f"--id={space.id}", "--", *argv)
     finally:
         if not keep:
             down(space)
+
+
+def _call(*argv: str) -> int:
+    return subprocess.run(argv, check=False).returncode
 
 
 def _run(space: Space, argv: list[str]) -> int:

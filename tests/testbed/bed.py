@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,7 +58,7 @@ class Bed:
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl as the administrator and return what it prints."""
-        argv = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
+        argv = [shutil.which("kubectl") or str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BedError(f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}")

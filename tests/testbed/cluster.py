@@ -90,7 +90,7 @@ def start_runtime(space: Space) -> None:
     settings = configure(space, "containerd.toml", cni=build("cni"), registry=REGISTRY)
     space.start("containerd", binary("containerd"), "--config", settings)
     space.wait("image registry", lambda: answers(f"http://{REGISTRY}/v2/"))
-    push_base_images(REGISTRY)
+    push_base_images(REGISTRY, ("coredns", "podinfo"))
 
 
 def start_node(space: Space) -> None:

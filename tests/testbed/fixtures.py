@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.bed import Bed
+from tests.testbed.images import push_base_images
 from tests.testbed.programs import BedError
 from tests.testbed.space import Space
 
@@ -35,9 +36,14 @@ def bed(request: pytest.FixtureRequest) -> Bed:
     """Return the bed that pytest runs in, or the cluster that --kubeconfig names."""
     kubeconfig = request.config.getoption("--kubeconfig")
     try:
-        found = Bed.from_environment(kubeconfig) if kubeconfig else _inside()
+        return _elsewhere(kubeconfig) if kubeconfig else _inside()
     except BedError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _elsewhere(kubeconfig: str) -> Bed:
+    found = Bed.from_environment(kubeconfig)
+    push_base_images(found.registry)
     return found
 
 

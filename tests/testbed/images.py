@@ -14,12 +14,11 @@ from tests.testbed.programs import BedError, binary, build
 __all__ = ["push_base_images", "push_files"]
 
 _BUSYBOX = Path("/bin/busybox")
-_PROGRAMS = ("coredns", "podinfo")
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def push_base_images(registry: str) -> None:
-    """Push what the bed and its tests start from: busybox, pause, coredns, podinfo."""
+def push_base_images(registry: str, programs: Sequence[str] = ("podinfo",)) -> None:
+    """Push what tests start from: busybox, pause, and an image of each of `programs`."""
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder, "layer.tar")
         with tarfile.open(layer, "w") as archive:
@@ -32,7 +31,7 @@ def push_base_images(registry: str) -> None:
     where = f"--set-platform=linux/{_ARCHITECTURE[platform.machine()]}"
     _crane("mutate", f"{registry}/busybox:latest", where, "--entrypoint=/bin/sh", f"--tag={registry}/busybox:latest")
     _crane("mutate", f"{registry}/busybox:latest", "--entrypoint=/bin/sleep,infinity", f"--tag={registry}/pause:latest")
-    for program in _PROGRAMS:
+    for program in programs:
         _append(_program_layer(program), f"{registry}/{program}:latest", f"{registry}/busybox:latest")
         _entrypoint(f"{registry}/{program}:latest", [f"/bin/{program}"])
 

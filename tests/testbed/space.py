@@ -8,17 +8,16 @@ import ctypes
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.testbed.machine import remove_cgroup, remove_folder, retry, run, start_time
 from tests.testbed.programs import BedError
 
 __all__ = ["ADDRESS", "Space"]
@@ -70,7 +69,7 @@ class Space:
 
     def processes(self) -> dict[str, bool]:
         """Return the name of everything that was started, and whether it still runs."""
-        return {name: _start_time(pid) == start for name, (pid, start) in self._recorded().items()}
+        return {name: start_time(pid) == start for name, (pid, start) in self._recorded().items()}
 
     def create(self) -> None:
         """Make the folder, the namespaces and the cgroups, and enter the network namespace."""
@@ -79,7 +78,7 @@ class Space:
         self.directory.chmod(0o700)
         for cgroup in self._cgroups():
             cgroup.mkdir()
-        _run("ip", "netns", "add", self.netns)
+        run("ip", "netns", "add", self.netns)
         self.enter()
         # The node's address: a bridge without ports, and a default route over it so that no address is unreachable.
         for line in (
@@ -89,7 +88,7 @@ class Space:
             "link set node0 up",
             "route add default dev node0",
         ):
-            _run("ip", *line.split())
+            run("ip", *line.split())
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="utf-8")
         resolver = self.directory / "resolv.conf"
         resolver.write_text("nameserver 127.0.0.1\n", encoding="utf-8")  # refuses at once; a real one would time out
@@ -142,14 +141,14 @@ class Space:
     def destroy(self) -> None:
         """Stop everything in the bed and remove all that it left on the machine."""
         pid, start = self._recorded().get("anchor", (0, ""))
-        if start and _start_time(pid) == start:
+        if start and start_time(pid) == start:
             os.kill(pid, signal.SIGKILL)
-        _retry(lambda: not any(self.processes().values()), "its processes do not end")
+        retry(lambda: not any(self.processes().values()), "its processes do not end")
         for root in self._cgroups():
-            _retry(partial(_remove_cgroup, root), f"the cgroup {root} is still in use")
+            retry(partial(remove_cgroup, root), f"the cgroup {root} is still in use")
         if Path("/run/netns", self.netns).exists():
-            _run("ip", "netns", "delete", self.netns)
-        _retry(partial(_remove_folder, self.directory), f"{self.directory} is still in use")
+            run("ip", "netns", "delete", self.netns)
+        retry(partial(remove_folder, self.directory), f"{self.directory} is still in use")
 
     def _recorded(self) -> dict[str, tuple[int, str]]:
         return {name: (pid, start) for name, (pid, start) in self.state().get("processes", {}).items()}
@@ -165,51 +164,10 @@ class Space:
                 env=self.environment() | dict(env),
                 start_new_session=True,
             )
-        self.write_state(processes=self._recorded() | {name: (process.pid, _start_time(process.pid))})
+        self.write_state(processes=self._recorded() | {name: (process.pid, start_time(process.pid))})
 
     def _cgroups(self) -> list[Path]:
         """Return the bed's cgroup: one under each controller, or the only one where there is one hierarchy."""
         root = Path("/sys/fs/cgroup")
         hierarchies = [root] if (root / "cgroup.controllers").exists() else list(root.iterdir())
         return [path / self.netns for path in hierarchies if not path.is_symlink()]
-
-
-def _start_time(pid: int) -> str:
-    """Return when a process started, as nobody else with its number could have; nothing if it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    return "" if fields[0] in "ZX" else f"{boot}/{fields[19]}"
-
-
-def _remove_cgroup(root: Path) -> bool:
-    for folder in sorted(root.rglob("*/"), reverse=True):
-        folder.rmdir()
-    if root.exists():
-        root.rmdir()
-    return True
-
-
-def _remove_folder(folder: Path) -> bool:
-    if folder.exists():
-        shutil.rmtree(folder)
-    return True
-
-
-def _retry(action: Callable[[], bool], trouble: str) -> None:
-    end = time.monotonic() + 20
-    while True:
-        with suppress(OSError):  # busy until the last process is gone
-            if action():
-                return
-        if time.monotonic() > end:
-            raise BedError(f"the bed cannot be taken away: {trouble}")
-        time.sleep(0.05)
-
-
-def _run(*argv: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BedError(f"`{' '.join(argv)}` failed: {done.stderr.strip()}; the bed needs root")
