@@ -49,6 +49,8 @@ VERBS = {
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "serve"}
+"""The verbs that run playbooks."""
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -58,7 +60,8 @@ def _install(session: nox.Session, *groups: str) -> None:
         venv_path = {"UV_PROJECT_ENVIRONMENT": session.virtualenv.location}
         session.run_install("uv", "sync", "--locked", *options, env=venv_path, external=True)
     else:
-        session.install("-r", "requirements/layersite.txt", *(["-r", "requirements/checks.txt"] if groups else []))
+        files = {"requirements/ansible.txt" if group == "ansible" else "requirements/checks.txt" for group in groups}
+        session.install("-r", "requirements/layersite.txt", *(f"--requirement={file}" for file in sorted(files)))
 
 
 @nox.session
@@ -70,6 +73,7 @@ def check(session: nox.Session) -> None:
         session.run("ruff", "format", "--check")
         session.run("mypy")
         session.run("lint-imports")
+        session.run("ansible-lint", "-q", "playbooks", "roles", "inventory")
     else:
         session.run("layersite", "check", *session.posargs)
     session.run("yamllint", "--strict", ".")
@@ -77,7 +81,7 @@ def check(session: nox.Session) -> None:
 
 def _add_verb(verb: str, summary: str) -> None:
     def run(session: nox.Session) -> None:
-        _install(session)
+        _install(session, *(["ansible"] if verb in WITH_ANSIBLE else []))
         session.run("layersite", verb, *session.posargs)
 
     run.__doc__ = summary

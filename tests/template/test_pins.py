@@ -14,7 +14,7 @@ LOCKED = {
 }
 
 
-@pytest.mark.parametrize("file", ["requirements/checks.txt", "noxfile.py"])
+@pytest.mark.parametrize("file", ["requirements/ansible.txt", "requirements/checks.txt", "noxfile.py"])
 def test_the_pins_are_those_of_the_lock(file: str) -> None:
     pins = dict(re.findall(r"([a-z0-9-]+)==([0-9.]+)", (ROOT / file).read_text("utf-8")))
     assert pins

@@ -148,16 +148,26 @@ def _connect(context: str | None) -> KubernetesCluster:
     configuration = Configuration()
     configuration.retries = 1
     try:
-        if context is None and not any(Path(path).expanduser().is_file() for path in _kubeconfigs()):
-            incluster_config.load_incluster_config(client_configuration=configuration)
-        else:
-            kube_config.load_kube_config(context=context, client_configuration=configuration)
+        if context is None and not _has_kubeconfig():
+            return _from_inside(configuration)
+        kube_config.load_kube_config(context=context, client_configuration=configuration)
     except (ConfigException, OSError, ValueError) as error:
-        where = f"the context `{context}` of the kubeconfig" if context else "the current context of the kubeconfig"
-        text = f"{where} cannot be used: {' '.join(str(error).split())}; set KUBECONFIG to a file that has it"
+        where = f"the context `{context}`" if context else "the current context"
+        text = f"{where} of the kubeconfig cannot be used: {' '.join(str(error).split())}"
+        raise ClusterError(0, f"{text}; set KUBECONFIG to a file that has it") from error
+    return KubernetesCluster(configuration)
+
+
+def _from_inside(configuration: Configuration) -> KubernetesCluster:
+    """Connect as the pod that this runs in."""
+    try:
+        incluster_config.load_incluster_config(client_configuration=configuration)
+    except ConfigException as error:
+        text = "no cluster is known here: this is no pod, and there is no kubeconfig; set KUBECONFIG to one"
         raise ClusterError(0, text) from error
     return KubernetesCluster(configuration)
 
 
-def _kubeconfigs() -> list[str]:
-    return str(kube_config.KUBE_CONFIG_DEFAULT_LOCATION).split(kube_config.ENV_KUBECONFIG_PATH_SEPARATOR)
+def _has_kubeconfig() -> bool:
+    paths = str(kube_config.KUBE_CONFIG_DEFAULT_LOCATION).split(kube_config.ENV_KUBECONFIG_PATH_SEPARATOR)
+    return any(Path(path).expanduser().is_file() for path in paths)

@@ -1,6 +1,5 @@
 """A namespace that stays Terminating: tell what holds it, and let go of that only when told to."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from layersite.cluster.api import Cluster, ClusterError, Json, Place
@@ -29,19 +28,20 @@ class _Holder:
 
 def describe(cluster: Cluster, place: Place, namespace: Json) -> str:
     """Say which objects and finalizers hold the namespace."""
-    holders = list(_holders(cluster, place, namespace))
+    holders, is_complete = _holders(cluster, place, namespace)
     held = sorted(str(holder) for holder in holders)
     more = [f"and {len(held) - _NAMED} more"] if len(held) > _NAMED else []
-    found = "; ".join([*held[:_NAMED], *more, *_complaints(namespace, brief=bool(held))])
+    found = "; ".join([*held[:_NAMED], *more, *_complaints(namespace, failures_only=is_complete)])
     stuck = any(holder.finalizers for holder in holders)
     advice = "; see to what owns these finalizers, or set `environment_reap_force: true`" if stuck else ""
-    return f"the namespace {place.namespace} stays Terminating: {found or 'the cluster does not say why'}{advice}"
+    found = found or "nothing is left in it, so the cluster is about to remove it; run this again"
+    return f"the namespace {place.namespace} stays Terminating: {found}{advice}"
 
 
 def let_go(cluster: Cluster, place: Place, namespace: Json) -> list[str]:
     """Remove the finalizers of whatever holds the namespace and return what that was."""
     released = []
-    for holder in _holders(cluster, place, namespace):
+    for holder in _holders(cluster, place, namespace)[0]:
         if holder.finalizers and "deletionTimestamp" in holder.metadata:
             seen = {"resourceVersion": holder.metadata["resourceVersion"]}
             cluster.patch(holder.path, {"metadata": {**seen, "finalizers": None}})
@@ -49,33 +49,27 @@ def let_go(cluster: Cluster, place: Place, namespace: Json) -> list[str]:
     return released
 
 
-def _holders(cluster: Cluster, place: Place, namespace: Json) -> Iterator[_Holder]:
-    """Yield the namespace itself where it has finalizers, and the objects in it that this account may list."""
+def _holders(cluster: Cluster, place: Place, namespace: Json) -> tuple[list[_Holder], bool]:
+    """Return what is left, the namespace itself where it has finalizers, and whether this account may see all of it."""
     own = _Holder("Namespace", place.path, namespace["metadata"])
-    if own.finalizers:
-        yield own
-    try:
-        resources = cluster.listable()
-    except ClusterError:
-        return  # then what the namespace itself complains of must do
-    for kind, path in resources:
+    holders = [own] if own.finalizers else []
+    is_complete = True
+    for kind, path in cluster.listable():
         here = path.format(place.namespace)
-        for metadata in _listed(cluster, here):
-            yield _Holder(kind, f"{here}/{metadata['name']}", metadata)
+        try:
+            left = [item["metadata"] for item in cluster.items(here)]
+        except ClusterError:  # what the namespace itself complains of must do then
+            is_complete = False
+            continue
+        holders += [_Holder(kind, f"{here}/{metadata['name']}", metadata) for metadata in left]
+    return holders, is_complete
 
 
-def _listed(cluster: Cluster, path: str) -> list[Json]:
-    try:
-        return [item["metadata"] for item in cluster.items(path)]
-    except ClusterError:
-        return []
-
-
-def _complaints(namespace: Json, brief: bool) -> list[str]:
-    """Return the conditions that hold; of an account that may list objects, only those that say more than they do."""
+def _complaints(namespace: Json, failures_only: bool) -> list[str]:
+    """Return the conditions that hold: what the cluster failed to do, and else what it still finds in there."""
     conditions = namespace.get("status", {}).get("conditions", [])
     return [
         condition["message"]
         for condition in conditions
-        if condition["status"] == "True" and (not brief or condition["type"].endswith("Failure"))
+        if condition["status"] == "True" and (condition["type"].endswith("Failure") or not failures_only)
     ]

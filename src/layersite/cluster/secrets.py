@@ -126,7 +126,7 @@ class _Provider:
 
 def _is_owned(item: Json, place: Place) -> bool:
     labels = item["metadata"].get("labels", {})
-    return labels.get(MANAGED_BY) == "layersite" and labels.get(ENVIRONMENT) == place.name
+    return bool(labels.get(MANAGED_BY) == "layersite" and labels.get(ENVIRONMENT) == place.name)
 
 
 def _copy(source: Json | None, baseline: str, wish: Wish) -> tuple[str, dict[str, str]]:

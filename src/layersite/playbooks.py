@@ -1,0 +1,161 @@
+"""Run the site's playbooks and read what became of each environment from the file that they write."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from layersite.model.catalog import Catalog, Secret
+from layersite.model.environment import Environment, Tombstone
+from layersite.model.errors import ToolError
+from layersite.model.site import Site, load_site
+from layersite.process import CommandError, run
+
+__all__ = ["Housekeeping", "Playbooks", "declared_secrets"]
+
+_START = 60
+"""Seconds beyond a play's own waiting that Ansible may need."""
+_PASSED_ON = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+_CREDENTIALS = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_")
+"""What the commands that a kubeconfig names to sign in at a cloud read."""
+
+_HERE = "in-cluster"
+"""What Argo CD calls the cluster that it runs in itself."""
+
+Json = dict[str, Any]  # what a playbook takes and writes
+Why = dict[str, str | None]
+"""By environment: None if all is done, else why it is not."""
+
+
+class Housekeeping(Protocol):
+    """What is done in the cluster beside Argo CD. Raises ToolError where nothing could be done at all."""
+
+    def reap(self, tombstones: Sequence[Tombstone], *, timeout: int = 120, force: bool = False) -> Why:
+        """Remove what Argo CD leaves of environments whose Application is gone."""
+
+    def secrets(self, environments: Sequence[Environment], catalog: Catalog, *, timeout: int = 120) -> Why:
+        """Make the Secrets that the environments' apps declare as `copy` or `generate`."""
+
+
+class Playbooks:
+    """The playbooks of the site at `root`.
+
+    A cluster is reached by the kubeconfig's context of its name, `in-cluster` by the current one or as the pod that
+    this runs in.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    def reap(self, tombstones: Sequence[Tombstone], *, timeout: int = 120, force: bool = False) -> Why:
+        """Remove namespace and labelled volumes of environments whose Argo CD Application is gone.
+
+        All of them together are waited for at most `timeout` seconds, twice that with `force`, which removes the
+        finalizers of what hangs.
+
+        Raises:
+            ToolError: Ansible is missing or fails, or no cluster can be reached.
+        """
+        environments = [_place(tombstone) for tombstone in tombstones]
+        settings = {"prefix": self._site.cluster.namespace_prefix, "timeout": timeout, "force": force}
+        return self._play("environment_reap", environments, settings, timeout * (1 + force))
+
+    def secrets(self, environments: Sequence[Environment], catalog: Catalog, *, timeout: int = 120) -> Why:
+        """Make the Secrets that the environments' apps declare as `copy` or `generate`, once their namespaces exist.
+
+        Raises:
+            ToolError: Ansible is missing or fails, or no cluster can be reached.
+        """
+        wanted = [
+            {**_place(environment), "secrets": secrets}
+            for environment in environments
+            if (secrets := [_wish(secret) for secret in declared_secrets(environment, catalog)])
+        ]
+        site = self._site
+        settings = {"prefix": site.cluster.namespace_prefix, "baseline": site.baseline_namespace, "timeout": timeout}
+        nothing_to_do = dict.fromkeys((environment.name for environment in environments), None)
+        return nothing_to_do | self._play("environment_secrets", wanted, settings, timeout)
+
+    @property
+    def _site(self) -> Site:
+        return load_site(self._root)[0]
+
+    def _play(self, role: str, environments: list[Json], settings: Json, timeout: int) -> Why:
+        """Run the playbook of `role`, with its variables in a file, and return what it says of each environment."""
+        if not environments:
+            return {}
+        with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
+            result, variables = Path(folder, "result.json"), Path(folder, "variables.json")
+            all_of_them = {**settings, "environments": environments, "result": str(result)}
+            variables.touch(0o600)
+            variables.write_text(json.dumps({f"{role}_{key}": value for key, value in all_of_them.items()}), "utf-8")
+            environment = self._environment(folder)
+            command = shutil.which("ansible-playbook", path=environment["PATH"])
+            if command is None:
+                raise ToolError(
+                    "`ansible-playbook` is needed here; install requirements/ansible.txt and run this again"
+                )
+            argv = [command, f"playbooks/{role}.yml", "--extra-vars", f"@{variables}"]
+            try:
+                run(argv, cwd=self._root, timeout=timeout + _START, env=environment)
+            except CommandError:
+                if not result.is_file():
+                    raise
+            return _read(json.loads(result.read_bytes()))
+
+    def _environment(self, folder: str) -> dict[str, str]:
+        """Return what Ansible sees: the site's own settings, this Python's commands first, files only in `folder`."""
+        passed = {
+            name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_CREDENTIALS)
+        }
+        return {
+            **passed,
+            "ANSIBLE_CONFIG": str(self._root / "ansible.cfg"),
+            "ANSIBLE_HOME": folder,
+            "LC_ALL": "C.UTF-8",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        }
+
+
+def declared_secrets(environment: Environment, catalog: Catalog) -> list[Secret]:
+    """Return what the isolated apps of `environment` declare as `copy` or `generate`; each Secret once, all its keys.
+
+    Where apps disagree about the source, the first by name decides.
+    """
+    found: dict[str, Secret] = {}
+    for app, slot in sorted(environment.slice.items()):
+        for secret in catalog.apps[app].secrets if slot.provision == "isolated" and app in catalog.apps else ():
+            if secret.source == "external":
+                continue
+            first = found.setdefault(secret.name, secret)
+            if first.source != secret.source:
+                continue
+            found[secret.name] = first.model_copy(update={"keys": _all_keys(first, secret)})
+    return list(found.values())
+
+
+def _all_keys(first: Secret, second: Secret) -> tuple[str, ...]:
+    """Return the keys of both; a copy without any means all, and so does both together."""
+    if not first.keys or not second.keys:
+        return ()
+    return tuple(sorted({*first.keys, *second.keys}))
+
+
+def _place(environment: Environment | Tombstone) -> Json:
+    place: Json = environment.model_dump(include={"name", "namespace", "generation"})
+    return place if environment.cluster == _HERE else {**place, "context": environment.cluster}
+
+
+def _wish(secret: Secret) -> Json:
+    return secret.model_dump(mode="json", include={"name", "source", "keys"})
+
+
+def _read(result: Json) -> Why:
+    outcomes: dict[str, Json] = result["environments"]
+    if all(outcome["state"] == "unreachable" for outcome in outcomes.values()):
+        raise ToolError("; ".join(sorted({outcome["message"] for outcome in outcomes.values()})))
+    return {name: None if outcome["is_fine"] else outcome["message"] for name, outcome in outcomes.items()}

@@ -1,0 +1,44 @@
+"""Rule 27: a role's variables are specified, and a default that the specification promises is the one that holds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+
+
+def read(role: str, file: str) -> Any:
+    return yaml.safe_load((ROOT / "roles" / role / file).read_text("utf-8"))
+
+
+def options(role: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = read(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_specified_defaults_are_those_of_the_role(role: str) -> None:
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert specified == read(role, "defaults/main.yml")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_is_named_after_its_role_and_described(role: str) -> None:
+    assert [name for name, option in options(role).items() if not name.startswith(f"{role}_")] == []
+    assert [name for name, option in options(role).items() if not option["description"]] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_variable_is_either_needed_or_has_a_default(role: str) -> None:
+    assert [
+        name for name, option in options(role).items() if option.get("required", False) == ("default" in option)
+    ] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_has_a_playbook_of_its_name(role: str) -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{role}.yml").read_text("utf-8"))
+    assert [each["role"] for play in plays for each in play["roles"]] == [role]

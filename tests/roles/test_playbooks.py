@@ -1,0 +1,90 @@
+"""The runner, as far as it gets without a cluster; `tests/e2e/test_roles.py` has one."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from layersite.model.catalog import App, Base, Catalog, Secret
+from layersite.model.environment import Environment, Slot, Tombstone
+from layersite.model.errors import ToolError
+from layersite.playbooks import Playbooks, declared_secrets
+
+ROOT = Path(__file__).parents[2]
+WEB = Tombstone(
+    name="web-1", cluster="in-cluster", namespace="env-web-1", generation=2, cause="closed", reason="closed"
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    for name in ("playbooks", "roles", "library", "inventory", "ansible.cfg"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "tests/fixtures/valid/site-minimal.yaml", tmp_path / "layersite.yaml")
+    return tmp_path
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kubeconfig with one context, whose API server does not run."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    (tmp_path / "kubeconfig").write_text("""
+apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{name: here, cluster: {server: "http://127.0.0.1:9"}}]
+contexts: [{name: here, context: {cluster: here, user: nobody}}]
+users: [{name: nobody, user: {token: hunter2}}]
+""")
+
+
+def environment(**slice_: str) -> Environment:
+    slots = {app: Slot.model_validate({"provision": provision, "reason": "test"}) for app, provision in slice_.items()}
+    return Environment(name="web-1", cluster="in-cluster", namespace="env-web-1", slice=slots)
+
+
+def catalog(**secrets: list[Secret]) -> Catalog:
+    apps = {name: App(base=Base(directory="base"), secrets=tuple(each)) for name, each in secrets.items()}
+    return Catalog(Path("apps"), apps, {})
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_cluster_that_is_not_there_is_an_error_that_names_it(site: Path) -> None:
+    with pytest.raises(ToolError, match=r"the API server http://127\.0\.0\.1:9 cannot be reached") as error:
+        Playbooks(site).reap([WEB])
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_secrets_say_so_too_though_their_task_is_silent(site: Path) -> None:
+    wanted = catalog(web=[Secret(name="token", source="generate", keys=("value",))])
+    with pytest.raises(ToolError, match=r"the API server http://127\.0\.0\.1:9 cannot be reached"):
+        Playbooks(site).secrets([environment(web="isolated")], wanted)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_cluster_is_the_context_of_its_name(site: Path) -> None:
+    with pytest.raises(ToolError, match="the context `west` of the kubeconfig cannot be used"):
+        Playbooks(site).reap([WEB.model_copy(update={"cluster": "west"})])
+
+
+def test_a_play_that_cannot_run_says_why(site: Path) -> None:
+    (site / "playbooks").unlink()
+    with pytest.raises(ToolError, match=r"playbooks/environment_reap\.yml could not be found"):
+        Playbooks(site).reap([WEB])
+
+
+def test_nothing_to_do_needs_no_cluster(site: Path) -> None:
+    assert Playbooks(site).reap([]) == {}
+    assert Playbooks(site).secrets([environment(web="isolated")], catalog(web=[])) == {"web-1": None}
+
+
+def test_an_environment_wants_the_secrets_of_its_isolated_apps() -> None:
+    outside = Secret(name="outside", source="external", store="vault", keys=("key",))
+    wanted = catalog(
+        api=[Secret(name="db", source="copy", keys=("user",)), outside],
+        shared=[Secret(name="other", source="copy")],
+        web=[Secret(name="db", source="copy", keys=("password",)), Secret(name="all", source="copy")],
+    )
+    found = declared_secrets(environment(api="isolated", shared="shared", web="isolated"), wanted)
+    assert [(secret.name, secret.keys) for secret in found] == [("db", ("password", "user")), ("all", ())]
