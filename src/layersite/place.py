@@ -17,6 +17,7 @@ from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import Site, load_site
+from layersite.playbooks import Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
 from layersite.reconcile import Bot
 from layersite.render import Renderer
@@ -90,6 +91,7 @@ class Place:
             is_open=lambda change: forge.find(change) is not None,
             argocd=argocd,
             conversation=conversation,
+            playbooks=Playbooks(self.root, catalog) if argocd else None,
             smoke=self.smoke if argocd and (self.root / "tests" / "smoke").is_dir() else None,
             tell=tell,
         )

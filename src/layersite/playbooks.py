@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from layersite.model.catalog import Catalog, Secret
 from layersite.model.environment import Environment, Tombstone
@@ -15,7 +15,7 @@ from layersite.model.errors import ToolError
 from layersite.model.site import Site, load_site
 from layersite.process import CommandError, run
 
-__all__ = ["Housekeeping", "Playbooks", "declared_secrets"]
+__all__ = ["Playbooks", "declared_secrets"]
 
 _START = 60
 """Seconds beyond a play's own waiting that Ansible may need."""
@@ -31,16 +31,6 @@ Why = dict[str, str | None]
 """By environment: None if all is done, else why it is not."""
 
 
-class Housekeeping(Protocol):
-    """What is done in the cluster beside Argo CD. Raises ToolError where nothing could be done at all."""
-
-    def reap(self, tombstones: Sequence[Tombstone], *, timeout: int = 120, force: bool = False) -> Why:
-        """Remove what Argo CD leaves of environments whose Application is gone."""
-
-    def secrets(self, environments: Sequence[Environment], catalog: Catalog, *, timeout: int = 120) -> Why:
-        """Make the Secrets that the environments' apps declare as `copy` or `generate`."""
-
-
 class Playbooks:
     """The playbooks of the site at `root`.
 
@@ -48,8 +38,9 @@ class Playbooks:
     this runs in.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, catalog: Catalog) -> None:
         self._root = root.absolute()
+        self._catalog = catalog
 
     def reap(self, tombstones: Sequence[Tombstone], *, timeout: int = 120, force: bool = False) -> Why:
         """Remove namespace and labelled volumes of environments whose Argo CD Application is gone.
@@ -64,7 +55,7 @@ class Playbooks:
         settings = {"prefix": self._site.cluster.namespace_prefix, "timeout": timeout, "force": force}
         return self._play("environment_reap", environments, settings, timeout * (1 + force))
 
-    def secrets(self, environments: Sequence[Environment], catalog: Catalog, *, timeout: int = 120) -> Why:
+    def secrets(self, environments: Sequence[Environment], *, timeout: int = 120) -> Why:
         """Make the Secrets that the environments' apps declare as `copy` or `generate`, once their namespaces exist.
 
         Raises:
@@ -73,7 +64,7 @@ class Playbooks:
         wanted = [
             {**_place(environment), "secrets": secrets}
             for environment in environments
-            if (secrets := [_wish(secret) for secret in declared_secrets(environment, catalog)])
+            if (secrets := [_wish(secret) for secret in declared_secrets(environment, self._catalog)])
         ]
         site = self._site
         settings = {"prefix": site.cluster.namespace_prefix, "baseline": site.baseline_namespace, "timeout": timeout}

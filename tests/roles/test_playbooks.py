@@ -51,7 +51,7 @@ def catalog(**secrets: list[Secret]) -> Catalog:
 @pytest.mark.usefixtures("nowhere")
 def test_a_cluster_that_is_not_there_is_an_error_that_names_it(site: Path) -> None:
     with pytest.raises(ToolError, match=r"the API server http://127\.0\.0\.1:9 cannot be reached") as error:
-        Playbooks(site).reap([WEB])
+        Playbooks(site, catalog(web=[])).reap([WEB])
     assert "hunter2" not in str(error.value)
 
 
@@ -59,24 +59,24 @@ def test_a_cluster_that_is_not_there_is_an_error_that_names_it(site: Path) -> No
 def test_secrets_say_so_too_though_their_task_is_silent(site: Path) -> None:
     wanted = catalog(web=[Secret(name="token", source="generate", keys=("value",))])
     with pytest.raises(ToolError, match=r"the API server http://127\.0\.0\.1:9 cannot be reached"):
-        Playbooks(site).secrets([environment(web="isolated")], wanted)
+        Playbooks(site, wanted).secrets([environment(web="isolated")])
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_cluster_is_the_context_of_its_name(site: Path) -> None:
     with pytest.raises(ToolError, match="the context `west` of the kubeconfig cannot be used"):
-        Playbooks(site).reap([WEB.model_copy(update={"cluster": "west"})])
+        Playbooks(site, catalog(web=[])).reap([WEB.model_copy(update={"cluster": "west"})])
 
 
 def test_a_play_that_cannot_run_says_why(site: Path) -> None:
     (site / "playbooks").unlink()
     with pytest.raises(ToolError, match=r"playbooks/environment_reap\.yml could not be found"):
-        Playbooks(site).reap([WEB])
+        Playbooks(site, catalog(web=[])).reap([WEB])
 
 
 def test_nothing_to_do_needs_no_cluster(site: Path) -> None:
-    assert Playbooks(site).reap([]) == {}
-    assert Playbooks(site).secrets([environment(web="isolated")], catalog(web=[])) == {"web-1": None}
+    assert Playbooks(site, catalog(web=[])).reap([]) == {}
+    assert Playbooks(site, catalog(web=[])).secrets([environment(web="isolated")]) == {"web-1": None}
 
 
 def test_an_environment_wants_the_secrets_of_its_isolated_apps() -> None:

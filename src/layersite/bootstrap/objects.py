@@ -7,7 +7,15 @@ from layersite.model.site import SITE_FILE, ArgoCD, RepositoryCredentials, Site
 from layersite.model.yaml import Yaml
 from layersite.render.policy import kinds
 
-__all__ = ["BOT_ROLE", "application_set", "external_secret", "policies", "project", "repository_secret", "settings"]
+__all__ = [
+    "BOT_ROLE",
+    "application_set",
+    "external_secret",
+    "policies",
+    "project",
+    "repository_secret",
+    "settings",
+]
 
 BOT_ROLE = "bot"
 """The role of the project whose token the bot uses."""
@@ -49,7 +57,7 @@ def project(site: Site) -> Yaml:
             "roles": [
                 {
                     "name": BOT_ROLE,
-                    "description": "What layersite's bot may do: look.",
+                    "description": "What layersite's bot may do.",
                     "policies": policies(argocd.project),
                 }
             ],
@@ -58,14 +66,13 @@ def project(site: Site) -> Yaml:
 
 
 def policies(project: str) -> list[str]:
-    """Return what the bot's role may do: see applications, the logs of crashing pods, and the ApplicationSet.
+    """Return what the bot's role may do: see applications and their pods' logs, end a sync that hangs, see the set.
 
-    It may not sync, as that happens by itself, nor delete: what git does not hold any more goes by itself too.
+    It may not create, change or delete: git says what there is, and Argo CD does that by itself.
     """
     role = f"proj:{project}:{BOT_ROLE}"
-    return [
-        f"p, {role}, {resource}, get, {project}/*, allow" for resource in ("applications", "applicationsets", "logs")
-    ]
+    rights = ("applications, get", "applications, sync", "applicationsets, get", "logs, get")
+    return [f"p, {role}, {right}, {project}/*, allow" for right in rights]
 
 
 def application_set(site: Site) -> Yaml:
