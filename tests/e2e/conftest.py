@@ -52,9 +52,10 @@ def repository(bed: Bed, gitea: httpx.Client) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def team(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Team:
-    """Return a team with its site, which Argo CD knows; its smoke tests are put aside, they take their time."""
+def team(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """Yield a team with its site, which Argo CD knows; its smoke tests are put aside, they take their time."""
     made = make_team(bed, tmp_path_factory.mktemp("team"))
     (made.site / "tests" / "smoke").rename(made.site / "smoke-tests")
     made.layersite("bootstrap", "--apply")
-    return made
+    yield made
+    made.forge.close()

@@ -129,8 +129,8 @@ class Team:
     def committed(self) -> set[str]:
         """Return the paths below the directories of environments, without the shard."""
         tree = self.api("GET", f"/repos/{self.name}/environments/git/trees/main?recursive=true&per_page=10000")["tree"]
-        paths = [each["path"].split("/", 2)[2] for each in tree if each["path"].count("/") >= 3]
-        return {path for path in paths if path.endswith((".yaml", ".yml"))}
+        paths = [each["path"] for each in tree if each["type"] == "blob"]
+        return {path.split("/", 2)[2] for path in paths if path.startswith("environments/") and path.count("/") > 1}
 
     @property
     def domain(self) -> str:
