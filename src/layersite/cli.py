@@ -17,7 +17,6 @@ from layersite.model.errors import LayersiteError, PartialError
 from layersite.place import Place
 from layersite.reconcile import Outcome
 from layersite.report import Console
-from layersite.serve import Service
 
 __all__ = ["main"]
 
@@ -131,6 +130,8 @@ def serve(place: Place, host: str, port: int, every: int) -> None:
 
     The forge posts to /webhook, signed with the secret in the variable LAYERSITE_WEBHOOK_SECRET.
     """
+    from layersite.serve import Service  # brings an HTTP client along, which no other command needs
+
     console = Console(as_json=False)
     secret = os.environ.get("LAYERSITE_WEBHOOK_SECRET", "")
     service = Service(lambda: place.bot(console.tell), secret, every, console.tell)
@@ -155,7 +156,8 @@ def serve(place: Place, host: str, port: int, every: int) -> None:
 def status(place: Place, output: str) -> None:
     """List the environments that are committed, and those that are going away."""
     console = Console(output == "json")
-    entries = place.bot(console.tell).status().entries
+    site, _ = place.load()
+    entries = place.store(site).read().entries
     console.entries({name: found for name, e in entries.items() if (found := e.environment or e.tombstone)})
 
 

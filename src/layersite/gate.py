@@ -1,6 +1,7 @@
 """The image gate: a plan is made with the digests of its images, and what lacks one waits for it, but not for ever."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from layersite.report.comment import Mark
 
 __all__ = ["TIME", "Gate"]
 
+_AT_ONCE = 8
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -38,17 +40,25 @@ class Gate:
             return world, decide(world)
         world = replace(world, images={})
         plan = decide(world)
-        wanted = sorted({ref for refusal in plan.refusals for ref in refusal.waits_for})
-        if not wanted:
+        waiting = [refusal for refusal in plan.refusals if refusal.waits_for]
+        if not waiting:
             return world, plan
-        self.tell(f"asking the registry for {len(wanted)} images")
+        self.tell(f"asking the registry for the images of {len(waiting)} environments")
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            answers = list(pool.map(self._ask, waiting))
+        found = {ref: digest for answer in answers if not isinstance(answer, str) for ref, digest in answer.items()}
+        plan = decide(replace(world, images=found))
+        why = {each.name: answer for each, answer in zip(waiting, answers, strict=True) if isinstance(answer, str)}
+        unknown = {each.name: why[each.name] for each in plan.refusals if each.waits_for and each.name in why}
+        known = tuple(each for each in plan.refusals if each.name not in unknown)
+        return replace(world, images=found), hold_back(replace(plan, refusals=known), unknown)
+
+    def _ask(self, refusal: Refusal) -> Mapping[str, str | None] | str:
+        """Return the digests that `refusal` waits for, or why they cannot be known."""
         try:
-            world = replace(world, images=self.digests(wanted))
+            return self.digests(refusal.waits_for)
         except RegistryError as error:
-            unknown = {refusal.name: str(error) for refusal in plan.refusals if refusal.waits_for}
-            known = replace(plan, refusals=tuple(each for each in plan.refusals if not each.waits_for))
-            return world, hold_back(known, unknown)
-        return world, decide(world)
+            return str(error)
 
     def expire(self, plan: Plan, people: Mapping[str, Sequence[Change]]) -> tuple[Plan, dict[str, str]]:
         """Refuse what has waited too long; return the plan, and since when (UTC) each environment waits.

@@ -50,7 +50,9 @@ class Place:
         return _with_absolute_urls(site, self.root), catalog
 
     def store(self, site: Site) -> Store:
-        """Return the environments repository."""
+        """Return the environments repository, at which git signs in with the forge's token."""
+        if site.forge.url is not None:
+            let_git_sign_in(site.forge.url)
         return Store(site.environments.url, site.environments.branch, self.cache / "store", random=Random())  # noqa: S311  it spreads retries, it keeps no secret
 
     def argocd(self, site: Site) -> "ArgoCD | None":
@@ -73,7 +75,6 @@ class Place:
             return GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge"), None
         from layersite.forge.gitea import GiteaForge
 
-        let_git_sign_in(site.forge.url)
         parted = {app.repository for app in catalog.apps.values() if app.repository and app.paths}
         token = variable(FORGE_TOKEN, f"a token of {site.forge.url}")
         forge = GiteaForge(site.repositories, site.forge.url, token, files_of=parted)
@@ -111,7 +112,10 @@ class Place:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""
         argv = [sys.executable, "noxfile.py", "-s", "smoke", "--", name]
         try:
-            said = run(argv, cwd=self.root, timeout=_SMOKE_SECONDS).decode("utf-8", "replace")
+            token = (
+                {FORGE_TOKEN: os.environ[FORGE_TOKEN]} if FORGE_TOKEN in os.environ else {}
+            )  # to read what is committed
+            said = run(argv, cwd=self.root, timeout=_SMOKE_SECONDS, env=token).decode("utf-8", "replace")
         except CommandError as error:
             return False, error.stdout[-2000:]
         except ToolError as error:

@@ -80,7 +80,7 @@ def let_git_sign_in(url: str) -> None:
 
     A configuration that the caller gave in GIT_CONFIG_COUNT has precedence.
     """
-    if FORGE_TOKEN in os.environ and "GIT_CONFIG_COUNT" not in os.environ:
+    if os.environ.get(FORGE_TOKEN) and "GIT_CONFIG_COUNT" not in os.environ:
         answer = f'test "$1" = get && printf "username=layersite\\npassword=%s\\n" "${FORGE_TOKEN}"'
         values = ("1", f"credential.{url}.helper", f"!f() {{ {answer}; }}; f")
         os.environ.update(zip(_SIGN_IN, values, strict=True))

@@ -168,10 +168,6 @@ class Bot:
         action = remove(entry.environment, "teardown", "it was torn down by hand")
         return self._finish(Plan((action,)), snapshot, dry_run)
 
-    def status(self) -> Snapshot:
-        """Return what is committed now."""
-        return self.store.read()
-
     def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())

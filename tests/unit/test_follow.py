@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from layersite.argocd.model import Result, Trouble
+from layersite.argocd.model import Result
 from layersite.argocd.received import Application
 from layersite.follow import Follower, first_standings
 from layersite.forge import Status
@@ -11,7 +11,7 @@ from layersite.model.change import Change
 from layersite.model.environment import Environment, Member, Slot, Tombstone
 from layersite.model.errors import ForgeError, ToolError
 from layersite.model.site import Site
-from layersite.model.standing import Standing
+from layersite.model.standing import Standing, Trouble
 from layersite.plan import Action, Plan, Refusal
 from layersite.report import read_mark
 from layersite.store import Committed, Entry, Snapshot, Write

@@ -306,3 +306,15 @@ def test_check_finds_manifests_that_were_edited_by_hand(site: Path, run: Run, tm
     (manifest,) = (site / "environments").glob("*/cart-42/manifests/cart.yaml")
     manifest.write_text(manifest.read_text() + "# edited\n")
     assert "the manifests are not as rendered" in run("check", code=3).output
+
+
+def test_what_is_committed_can_be_read_without_the_tokens_of_forge_and_argocd(site: Path, run: Run) -> None:
+    push(site, "cart", "42")
+    run("reconcile")
+    settings = site / "layersite.yaml"
+    more = {
+        "forge": {"kind": "gitea", "url": "https://git.example.com"},
+        "argocd": {"url": "https://argocd.example.com"},
+    }
+    settings.write_text(settings.read_text() + dump(more).removeprefix("---\n"))
+    assert "cart-42" in run("status").output

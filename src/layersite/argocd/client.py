@@ -7,10 +7,11 @@ from layersite.argocd import nudge
 from layersite.argocd._http import Http, new_client
 from layersite.argocd.explain import explain
 from layersite.argocd.gone import await_gone
-from layersite.argocd.model import Patience, Result, Trouble
+from layersite.argocd.model import Patience, Result
 from layersite.argocd.received import Application
 from layersite.argocd.server import Server
 from layersite.argocd.wait import await_synced
+from layersite.model.standing import Trouble
 
 __all__ = ["ArgoCD"]
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 from layersite.argocd._http import MissingError
 from layersite.argocd.judge import newest_pods, status_reason
-from layersite.argocd.model import Trouble
 from layersite.argocd.objects import Node, Tree
 from layersite.argocd.pods import latest_warning, pod_troubles
 from layersite.argocd.received import Application
 from layersite.argocd.server import Server
 from layersite.argocd.text import clean
 from layersite.model.errors import ArgoCDError
+from layersite.model.standing import Trouble
 
 __all__ = ["Explain", "explain", "try_explain"]
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Outcome", "Patience", "Result", "Trouble"]
+from layersite.model.standing import Trouble
+
+__all__ = ["Outcome", "Patience", "Result"]
 
 
 @dataclass(frozen=True)
@@ -18,20 +20,6 @@ class Patience:
     """What others deliver: a Secret or ConfigMap that is not there yet."""
     settle: float = 3
     """How long a container without a readiness probe must run: Kubernetes calls it ready until it has crashed."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One object that is not ready, and why; `log` holds the last lines of a container that crashed."""
-
-    kind: str
-    name: str
-    reason: str
-    message: str
-    log: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}: {self.reason}{': ' if self.message else ''}{self.message}"
 
 
 Outcome = Literal["healthy", "failed", "late", "gone"]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from layersite.argocd.judge import status_reason
-from layersite.argocd.model import Trouble
 from layersite.argocd.objects import ContainerStatus, Event, Node, Pod
 from layersite.argocd.server import Server
 from layersite.argocd.text import clean, tail
 from layersite.model.errors import ArgoCDError
+from layersite.model.standing import Trouble
 
 __all__ = ["latest_warning", "pod_troubles"]
 

@@ -14,7 +14,7 @@ from layersite.model.change import Change
 from layersite.model.environment import Environment, Tombstone, changes_of, to_yaml
 from layersite.model.errors import LayersiteError
 from layersite.model.site import Site
-from layersite.model.standing import FINAL, Standing, Trouble
+from layersite.model.standing import FINAL, Standing
 from layersite.report import read_mark
 from layersite.report.comment import Mark
 from layersite.store import Write, directory_of
@@ -96,12 +96,17 @@ class Follower:
                     alive = {name: each for name, each in mine.items() if each.state == "deploying"}
                     going = {name: each for name, each in mine.items() if each.state == "leaving"}
                     secrets = work.submit(self._bring_secrets, alive)
-                    deployed = work.submit(self._deploy, voice, alive, commit, secrets)
-                    work.submit(self._reap, voice, going).result()
+                    deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, secrets)
+                    work.submit(self._reap, self.argocd, voice, going).result()
                     deployed.result()
                 return [voice.ended[name] for name in mine]
         finally:
             self._give_back(mine)
+
+    @property
+    def _minutes(self) -> int:
+        """How long an environment may take to become healthy, or to go away."""
+        return self.site.argocd.timeout_minutes if self.site.argocd else 0
 
     def _take(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
         with self._lock:
@@ -135,41 +140,30 @@ class Follower:
             return dict.fromkeys(alive, str(error))
 
     def _deploy(
-        self, voice: Voice, alive: Mapping[str, Standing], commit: str, secrets: "Future[dict[str, str | None]]"
+        self,
+        argocd: Deploys,
+        voice: Voice,
+        alive: Mapping[str, Standing],
+        commit: str,
+        secrets: "Future[dict[str, str | None]]",
     ) -> None:
-        assert self.argocd is not None  # noqa: S101  it is only called where there is one
         names = {self.site.application(name): name for name in alive}
         if not names:
             return
         self.tell(f"waiting until {len(names)} environments are healthy")
+        wanted, seconds = dict.fromkeys(names, commit), self._minutes * 60
         try:
-            self._await_synced(voice, alive, names, commit, secrets)
-        except LayersiteError as error:
-            for name in alive:
-                if voice.ended[name].state == "deploying":
-                    voice.say(replace(alive[name], state="failed", summary=str(error)))
-
-    def _await_synced(
-        self,
-        voice: Voice,
-        alive: Mapping[str, Standing],
-        names: Mapping[str, str],
-        commit: str,
-        secrets: "Future[dict[str, str | None]]",
-    ) -> None:
-        assert self.argocd is not None  # noqa: S101  it is only called where there is one
-        with ThreadPoolExecutor(_AT_ONCE) as judges:
-            judged = []
-            for result in self.argocd.await_synced(
-                dict.fromkeys(names, commit),
-                deadline=self.site.argocd.timeout_minutes * 60 if self.site.argocd else 0,
-                contains=self.store.contains,
-            ):
-                name = names[result.name]
-                self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
-                judged.append(judges.submit(self._judge, voice, alive[name], result, secrets))
+            with ThreadPoolExecutor(_AT_ONCE) as judges:
+                judged = []
+                for result in argocd.await_synced(wanted, deadline=seconds, contains=self.store.contains):
+                    name = names[result.name]
+                    self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
+                    judged.append(judges.submit(self._judge, voice, alive[name], result, secrets))
             for future in judged:
                 future.result()
+        except LayersiteError as error:
+            for standing in voice.unsettled(alive):
+                voice.say(replace(standing, state="failed", summary=str(error)))
 
     def _judge(
         self, voice: Voice, standing: Standing, result: "Result", secrets: "Future[dict[str, str | None]]"
@@ -179,28 +173,21 @@ class Follower:
             summary = "every app is healthy" if passed else SMOKE_FAILED
             ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
         else:
-            missing = secrets.result().get(standing.name)
-            late = (
-                f"it did not become healthy within {self.site.argocd.timeout_minutes} minutes"
-                if self.site.argocd
-                else ""
-            )
-            summary = missing or (late if result.outcome == "late" else "it does not become healthy")
-            troubles = tuple(Trouble(t.kind, t.name, t.reason, t.message, t.log) for t in result.troubles)
-            ended = replace(standing, state="failed", summary=summary, troubles=troubles)
+            late = f"it did not become healthy within {self._minutes} minutes"
+            why = late if result.outcome == "late" else "it does not become healthy"
+            summary = secrets.result().get(standing.name) or why
+            ended = replace(standing, state="failed", summary=summary, troubles=result.troubles)
         voice.say(ended)
 
-    def _reap(self, voice: Voice, going: Mapping[str, Standing]) -> None:
+    def _reap(self, argocd: Deploys, voice: Voice, going: Mapping[str, Standing]) -> None:
         """Wait until applications are gone, remove what they leave, and then the tombstones, all that went together."""
-        assert self.argocd is not None  # noqa: S101  it is only called where there is one
         names = {self.site.application(name): name for name in going}
         if not names:
             return
         self.tell(f"waiting until {len(names)} environments are gone")
-        seconds = self.site.argocd.timeout_minutes * 60 if self.site.argocd else 0
         gone = []
         try:
-            for result in self.argocd.await_gone(names, deadline=seconds):
+            for result in argocd.await_gone(names, deadline=self._minutes * 60):
                 if result.outcome == "gone":
                     gone.append(names[result.name])
                 else:
@@ -209,9 +196,8 @@ class Follower:
             if gone and self.playbooks is not None:
                 self._bury(voice, {name: going[name] for name in gone}, self.playbooks)
         except LayersiteError as error:
-            for name in going:
-                if voice.ended[name].state == "leaving":
-                    voice.say(replace(going[name], state="stuck", summary=str(error)))
+            for standing in voice.unsettled(going):
+                voice.say(replace(standing, state="stuck", summary=str(error)))
 
     def _bury(self, voice: Voice, gone: Mapping[str, Standing], playbooks: Reaps) -> None:
         """Reap, tell, and only then remove the tombstones: they remind the next run of what was left undone."""

@@ -27,6 +27,11 @@ class Voice:
     _spoken: dict[str, "Future[bool]"] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
+    def unsettled(self, begun: Mapping[str, Standing]) -> list[Standing]:
+        """Return those of `begun` of which nothing has been said since."""
+        with self._lock:
+            return [standing for name, standing in begun.items() if self.ended[name] == standing]
+
     def say(self, standing: Standing) -> "Future[bool]":
         """Tell the environment's people, after what was said of it before; the answer is whether all were told."""
         with self._lock:

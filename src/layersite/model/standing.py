@@ -22,6 +22,9 @@ class Trouble:
     message: str
     log: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.reason}{': ' if self.message else ''}{self.message}"
+
 
 @dataclass(frozen=True)
 class Standing:

@@ -54,7 +54,7 @@ class Console:
         for standing in standings:
             self.line(f"{standing.name} is {standing.state}: {standing.summary}")
             for trouble in standing.troubles:
-                self.line(f"  {trouble.kind} {trouble.name}: {trouble.reason} {trouble.message}")
+                self.line(f"  {trouble}")
                 for line in trouble.log:
                     self.line(f"    {line}")
 
