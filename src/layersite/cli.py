@@ -61,8 +61,8 @@ def main(ctx: click.Context, root: Path) -> None:
 
 def _finish(console: Console, outcome: Outcome) -> None:
     console.outcome(outcome.plan, outcome.commit, outcome.dry_run, outcome.standings)
-    if outcome.has_failed:
-        raise PartialError("some environments are not where they should be; the reasons stand above")
+    if outcome.failed:
+        raise PartialError(f"not where they should be: {', '.join(outcome.failed)}; the reasons stand above")
 
 
 @main.command()

@@ -60,10 +60,10 @@ class Outcome:
     standings: tuple[Standing, ...] = ()
 
     @property
-    def has_failed(self) -> bool:
-        """Whether some environment is not where it should be."""
-        is_bad = any(standing.state in ("failed", "stuck") for standing in self.standings)
-        return is_bad or any(refusal.is_error for refusal in self.plan.refusals)
+    def failed(self) -> tuple[str, ...]:
+        """The environments that are not where they should be."""
+        bad = {standing.name for standing in self.standings if standing.state in ("failed", "stuck")}
+        return tuple(sorted(bad | {refusal.name for refusal in self.plan.refusals if refusal.is_error}))
 
 
 @dataclass(frozen=True)

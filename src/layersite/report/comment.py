@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from layersite.model.environment import Environment, Member
+from layersite.model.environment import Environment, Member, Tombstone
 from layersite.model.standing import Standing, Trouble
 
 __all__ = ["Mark", "comment", "read_mark", "status"]
@@ -38,6 +38,7 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "gone": "success",
 }
 _MARK = re.compile(r"^<!-- standing (\{.*\}) -->$", re.MULTILINE)
+_PLAIN = re.compile(r"(?!.*(://|www\.))([^\W_]|[ .,:;()'\"/%+=?-])*", re.IGNORECASE)
 _MARKUP = re.compile(r"[-<>`@#!()\[\]]")
 """What could end an HTML comment or mean something in Markdown; in JSON it stands in strings only."""
 _LONGEST = 60_000
@@ -100,7 +101,12 @@ def _lines(standing: Standing) -> Iterator[str]:
     for trouble in standing.troubles:
         yield from _trouble(trouble)
     if standing.smoke:
-        yield from ("", "<details><summary>Smoke tests</summary>", "", *_block(standing.smoke.splitlines()))
+        yield from (
+            "",
+            "<details><summary>Smoke tests</summary>",
+            "",
+            *_block(line.strip("= ") for line in standing.smoke.splitlines()),
+        )
         yield "</details>"
     if environment is not None:
         yield from ("", "Shows " + ", ".join(map(_member, environment.members)) + ".")
@@ -109,7 +115,9 @@ def _lines(standing: Standing) -> Iterator[str]:
     if standing.plan:
         yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
     if standing.state in ("ready", "deploying", "waiting", "failed"):
-        yield from ("", "It lives as long as its change is open, and every push renews it.")
+        yield from ("", "It lives as long as its change is open: every push renews it, closing the change removes it.")
+    if isinstance(environment, Tombstone) and environment.cause == "teardown":
+        yield from ("", "A new commit brings it back.")
 
 
 def _code_point(found: re.Match[str]) -> str:
@@ -117,13 +125,18 @@ def _code_point(found: re.Match[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a sentence of ours, in which what came from outside stands between backticks already, made harmless."""
-    parts = re.split(r"(`[^`]*`)", one_line(text))
-    return "".join(span(part[1:-1]) if part.startswith("`") else _escaped(part) for part in parts if part)
+    """Return a sentence in which what could mean anything but itself stands in code spans, as what is quoted does."""
+    out = ""
+    for part in re.split(r"(`[^`]+`|\s)", one_line(text)):
+        word = span(part[1:-1]) if re.fullmatch("`[^`]+`", part) else _word(part)
+        out += f" {word}" if out.endswith("`") and word.startswith("`") else word
+    return out
 
 
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#@|!~])", r"\\\1", text)
+def _word(text: str) -> str:
+    """Return a word as it is, or as a code span; Markdown's escapes alone would leave links and mentions alive."""
+    word = text.lstrip("(").rstrip(".,:;)")
+    return text if _PLAIN.fullmatch(word) else text.replace(word, span(word), 1)
 
 
 def _member(member: Member) -> str:
@@ -132,7 +145,7 @@ def _member(member: Member) -> str:
 
 
 def _trouble(trouble: Trouble) -> Iterator[str]:
-    yield from ("", f"**{_escaped(trouble.kind)}** {span(trouble.name)}: {span(trouble.reason or 'not ready')}")
+    yield from ("", f"**{_quoted(trouble.kind)}** {span(trouble.name)}: {span(trouble.reason or 'not ready')}")
     if trouble.message:
         yield from ("", *_block(trouble.message.splitlines()))
     if trouble.log:
