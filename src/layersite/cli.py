@@ -12,7 +12,7 @@ from layersite import __version__
 from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
-from layersite.cli_cluster import bootstrap
+from layersite.cli_cluster import bootstrap, doctor
 from layersite.model.errors import LayersiteError, PartialError
 from layersite.place import Place
 from layersite.reconcile import Outcome
@@ -54,7 +54,7 @@ def main(ctx: click.Context, root: Path) -> None:
 
     Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
     7 git, kustomize or helm; 8 some environments failed or were held back, the others are done; 9 unknown name;
-    10 Argo CD; 11 image registry.
+    10 Argo CD; 11 image registry; 12 `doctor` found something wrong.
     """
     ctx.obj = Place(root.resolve())
 
@@ -233,3 +233,4 @@ def adopt(
 
 
 main.add_command(bootstrap)
+main.add_command(doctor)

@@ -5,13 +5,14 @@ import os
 import click
 
 from layersite.bootstrap import FOLDER, files, stale, states, write
-from layersite.model.errors import InvalidInputError
+from layersite.bootstrap.finding import Area, Finding, examine, skipped, wrong
+from layersite.model.errors import InvalidInputError, LayersiteError, SetupError
 from layersite.model.site import Site, load_site
 from layersite.model.yaml import Yaml
-from layersite.place import Place
+from layersite.place import ARGOCD_TOKEN, WEBHOOK_SECRET, Place, connect, digests
 from layersite.report import Console
 
-__all__ = ["bootstrap"]
+__all__ = ["bootstrap", "doctor"]
 
 _REPOSITORY = ("LAYERSITE_REPOSITORY_USERNAME", "LAYERSITE_REPOSITORY_PASSWORD")
 
@@ -48,6 +49,8 @@ def bootstrap(place: Place, only_check: bool, to_cluster: bool, dry_run: bool, o
     console.data(data, ("what", "state"), rows)
     if dry_run:
         console.line("dry run: nothing was changed")
+    elif to_cluster:
+        console.line("`layersite doctor` says whether it works, and `doctor --probe` tries it")
 
 
 def _apply(site: Site, console: Console, dry_run: bool) -> list[tuple[str, str]]:
@@ -72,3 +75,69 @@ def _items(site: Site) -> list[Yaml]:
     elif all(given):
         between = [objects.repository_secret(site, *given)]
     return [objects.project(site), *between, objects.application_set(site)]
+
+
+@click.command()
+@click.option("--probe", "with_probe", is_flag=True, help="Also try it with an environment that comes and goes again.")
+@_output_option
+@click.pass_obj
+def doctor(place: Place, with_probe: bool, output: str) -> None:
+    """Say what is wrong with what this site rests on, and how to mend it: git, forge, registries, Argo CD, cluster.
+
+    It signs in as the bot would, and to the cluster as kubectl does. Nothing is changed without --probe, which commits
+    an empty environment, sees it run, sees Argo CD refuse what it must not contain, and removes it.
+    """
+    console = Console(output == "json")
+    found = examine(_areas(place))
+    if with_probe:
+        try:
+            found |= _probe(place, console, found)
+        except LayersiteError as error:
+            found["probe"] = wrong(str(error))
+    rows = [(each.state, name, f"{each.text}\n{each.mend}".strip()) for name, each in found.items()]
+    data = [{"what": name, "state": each.state, "text": each.text, "mend": each.mend} for name, each in found.items()]
+    console.data(data, ("state", "what", "found, and how to mend it"), rows)
+    if bad := [name for name, each in found.items() if each.state == "wrong"]:
+        raise SetupError(f"{len(bad)} of {len(found)} are wrong: {', '.join(bad)}")
+
+
+def _areas(place: Place) -> list[Area]:
+    from layersite.bootstrap.argocd import argocd_area
+    from layersite.bootstrap.cluster import cluster_area
+    from layersite.bootstrap.kubectl import Kubectl
+    from layersite.bootstrap.outside import environments_area, forge_areas, registry_areas
+
+    site, catalog = place.load()
+    areas = [
+        environments_area(site, place.store(site)),
+        *forge_areas(site, lambda: place.forge(site, catalog)),
+        *registry_areas(catalog, digests(site), site.images.by_digest),
+    ]
+    if (argocd := site.argocd) is None:
+        return [*areas, {"Argo CD": lambda: skipped("layersite.yaml names none", "add `argocd` to it")}]
+    token, secret = (os.environ.get(name, "") for name in (ARGOCD_TOKEN, WEBHOOK_SECRET))
+    return [
+        *areas,
+        argocd_area(site, lambda *signed: connect(argocd, *signed), token, secret),
+        cluster_area(Kubectl(), site, catalog),
+    ]
+
+
+def _probe(place: Place, console: Console, found: dict[str, Finding]) -> dict[str, Finding]:
+    if any(each.state == "wrong" for each in found.values()):
+        return {"probe": skipped("what is wrong comes first")}
+    from layersite.bootstrap.kubectl import Kubectl
+    from layersite.bootstrap.probe import Probe
+
+    bot = place.bot(console.tell)
+    probe = Probe(
+        site=bot.site,
+        catalog=bot.catalog,
+        store=bot.store,
+        cluster=Kubectl(),
+        render=bot.renderer.render,
+        nudge=bot.follower.nudge,
+        now=bot.now,
+        tell=console.tell,
+    )
+    return probe.run()

@@ -16,6 +16,7 @@ from layersite.forge import Conversation, Forge, GitForge
 from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import LayersiteError, ToolError
+from layersite.model.site import ArgoCD as Settings
 from layersite.model.site import Site, load_site
 from layersite.playbooks import Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
     from layersite.registry import Registry
 
-__all__ = ["Place", "variable"]
+__all__ = ["ARGOCD_TOKEN", "WEBHOOK_SECRET", "Place", "connect", "digests", "variable"]
 
+ARGOCD_TOKEN, WEBHOOK_SECRET = "LAYERSITE_ARGOCD_TOKEN", "LAYERSITE_ARGOCD_WEBHOOK_SECRET"
 _SMOKE_SECONDS = 600
 
 
@@ -59,15 +61,8 @@ class Place:
         """Return the Argo CD that syncs the site, if it names one. Raises LayersiteError if a variable is not set."""
         if site.argocd is None:
             return None
-        from layersite.argocd import ArgoCD
-
-        return ArgoCD(
-            site.argocd.url,
-            variable("LAYERSITE_ARGOCD_TOKEN", f"a token of {site.argocd.url}"),
-            project=site.argocd.project,
-            webhook_secret=os.environ.get("LAYERSITE_ARGOCD_WEBHOOK_SECRET", ""),
-            applicationset_url=site.argocd.applicationset_url,
-        )
+        token = variable(ARGOCD_TOKEN, f"a token of {site.argocd.url}")
+        return connect(site.argocd, token, os.environ.get(WEBHOOK_SECRET, ""))
 
     def forge(self, site: Site, catalog: Catalog) -> tuple[Forge, Conversation | None]:
         """Return where changes come from, and where they are talked about, if anywhere. Raises LayersiteError."""
@@ -102,7 +97,7 @@ class Place:
             forge=forge,
             store=store,
             renderer=Renderer(site, catalog, self.cache / "bases"),
-            gate=Gate(site.images, _digests(site), follower, _now, tell),
+            gate=Gate(site.images, digests(site), follower, _now, tell),
             follower=follower,
             now=_now,
             tell=tell,
@@ -127,7 +122,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _digests(site: Site) -> Callable[[Collection[str]], Mapping[str, str | None]]:
+def digests(site: Site) -> Callable[[Collection[str]], Mapping[str, str | None]]:
     """Return the question to the image registries; its client is made when it is first asked."""
 
     @cache
@@ -140,6 +135,19 @@ def _digests(site: Site) -> Callable[[Collection[str]], Mapping[str, str | None]
 
 
 # Imports stand in the functions above where they bring an HTTP client along: most commands need none, and start faster.
+
+
+def connect(settings: Settings, token: str, secret: str) -> "ArgoCD":
+    """Return the Argo CD of a site, to be spoken to with `token`, and told of pushes signed with `secret`."""
+    from layersite.argocd import ArgoCD
+
+    return ArgoCD(
+        settings.url,
+        token,
+        project=settings.project,
+        webhook_secret=secret,
+        applicationset_url=settings.applicationset_url,
+    )
 
 
 def variable(name: str, what: str) -> str:

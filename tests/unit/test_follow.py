@@ -75,6 +75,9 @@ class Talk:
     def set_status(self, change: Change, status: Status) -> None:
         self.statuses.append(status)
 
+    def may_write(self, repository: str) -> bool:
+        return not self.is_down
+
 
 @dataclass
 class Cluster:

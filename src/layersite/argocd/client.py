@@ -53,6 +53,10 @@ class ArgoCD:
         """Return the server's version, such as `v3.6.1`. Raises ArgoCDError."""
         return self._server.version()
 
+    def may(self, resource: str, action: str) -> bool:
+        """Return whether the token may do `action` to every `resource` of the project. Raises ArgoCDError."""
+        return self._server.may(resource, action, "*")
+
     def nudge(self, repository: str, branch: str, before: str, after: str, paths: Sequence[str]) -> tuple[str, ...]:
         """Tell Argo CD that a push moved `branch` and touched `paths`; return what went wrong, as it looks by itself.
 

@@ -7,7 +7,7 @@ from layersite.model.errors import ToolError
 from layersite.model.yaml import Yaml
 from layersite.process import CommandError, run
 
-__all__ = ["Applied", "Cluster", "Kubectl"]
+__all__ = ["Applied", "Cluster", "Kubectl", "stated", "with_tokens"]
 
 Applied = Literal["created", "changed", "current"]
 
@@ -30,8 +30,11 @@ class Cluster(Protocol):
     def apply(self, item: Yaml, *, dry_run: bool = False) -> Applied:
         """Make the cluster hold `item` as it is given, and say what that changed. Raises ToolError."""
 
-    def delete(self, kind: str, name: str, namespace: str) -> None:
-        """Have one object deleted, if it is there, without waiting for it to be gone. Raises ToolError."""
+    def annotate(self, kind: str, name: str, namespace: str, text: str) -> None:
+        """Set the annotation `text` (`key=value`) on one object. Raises ToolError."""
+
+    def may(self, verb: str, resource: str, namespace: str = "") -> bool:
+        """Return whether this user may `verb` any `resource`, in one namespace or in all. Raises ToolError."""
 
 
 class Kubectl:
@@ -68,7 +71,7 @@ class Kubectl:
         """
         metadata = item["metadata"]
         before = self.get(_resource(item), metadata["name"], metadata["namespace"])
-        wanted = json.dumps(_with_tokens(item, before)).encode()
+        wanted = json.dumps(with_tokens(item, before)).encode()
         options = ["--server-side", "--force-conflicts", f"--field-manager={_MANAGER}", "--output=json", _PATIENCE]
         options += ["--dry-run=server"] if dry_run else []
         after = json.loads(self._run("apply", *options, "--filename=-", stdin=wanted))
@@ -76,9 +79,20 @@ class Kubectl:
             return "created"
         return "current" if _essence(before) == _essence(after) else "changed"
 
-    def delete(self, kind: str, name: str, namespace: str) -> None:
-        """Have one object deleted, if it is there, without waiting for it to be gone. Raises ToolError."""
-        self._run("delete", kind, name, "--namespace", namespace, "--ignore-not-found", "--wait=false", _PATIENCE)
+    def annotate(self, kind: str, name: str, namespace: str, text: str) -> None:
+        """Set the annotation `text` (`key=value`) on one object. Raises ToolError."""
+        self._run("annotate", kind, name, text, "--namespace", namespace, "--overwrite", _PATIENCE)
+
+    def may(self, verb: str, resource: str, namespace: str = "") -> bool:
+        """Return whether this user may `verb` any `resource`, in one namespace or in all. Raises ToolError."""
+        where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
+        try:
+            self._run("auth", "can-i", verb, resource, *where, _PATIENCE)
+        except CommandError as error:
+            if error.stdout.startswith("no"):
+                return False
+            raise
+        return True
 
     def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         return run(["kubectl", *arguments], stdin=stdin, timeout=60)
@@ -90,7 +104,7 @@ def _resource(item: Yaml) -> str:
     return f"{item['kind']}.{version}.{group}" if group else str(item["kind"])
 
 
-def _with_tokens(item: Yaml, before: Yaml | None) -> Yaml:
+def with_tokens(item: Yaml, before: Yaml | None) -> Yaml:
     """Return `item` with the tokens that Argo CD noted in the roles of the AppProject `before`.
 
     It keeps only their ids there, in the middle of a list that can be applied as a whole alone: applied without them,
@@ -109,4 +123,14 @@ def _with_tokens(item: Yaml, before: Yaml | None) -> Yaml:
 def _essence(item: Yaml) -> Yaml:
     """Return what people decide about an object, without what the cluster notes about it."""
     labels = item["metadata"].get("labels")
-    return [labels, item.get("spec"), item.get("data"), item.get("type")]
+    return stated([labels, item.get("spec"), item.get("data"), item.get("type")])
+
+
+def stated(value: Yaml) -> Yaml:
+    """Return `value` without what is empty: Argo CD drops some of that when it writes an object back, and adds some."""
+    if isinstance(value, list):
+        return [stated(each) for each in value]
+    if isinstance(value, dict):
+        kept = {key: stated(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each not in (None, "", False, [], {})}
+    return value

@@ -9,6 +9,7 @@ from layersite.render.policy import kinds
 
 __all__ = [
     "BOT_ROLE",
+    "RIGHTS",
     "application_set",
     "external_secret",
     "policies",
@@ -19,6 +20,11 @@ __all__ = [
 
 BOT_ROLE = "bot"
 """The role of the project whose token the bot uses."""
+RIGHTS = (("applications", "get"), ("applications", "sync"), ("applicationsets", "get"), ("logs", "get"))
+"""What that role may do: see applications and their pods' logs, end a sync that hangs, see the ApplicationSet.
+
+It may not create, change or delete: git says what there is, and Argo CD does that by itself.
+"""
 
 _OWN_KINDS = (
     *("core/ResourceQuota", "core/LimitRange", "core/Service", "discovery.k8s.io/EndpointSlice"),
@@ -66,13 +72,9 @@ def project(site: Site) -> Yaml:
 
 
 def policies(project: str) -> list[str]:
-    """Return what the bot's role may do: see applications and their pods' logs, end a sync that hangs, see the set.
-
-    It may not create, change or delete: git says what there is, and Argo CD does that by itself.
-    """
+    """Return RIGHTS as Argo CD's policies."""
     role = f"proj:{project}:{BOT_ROLE}"
-    rights = ("applications, get", "applications, sync", "applicationsets, get", "logs, get")
-    return [f"p, {role}, {right}, {project}/*, allow" for right in rights]
+    return [f"p, {role}, {resource}, {action}, {project}/*, allow" for resource, action in RIGHTS]
 
 
 def application_set(site: Site) -> Yaml:

@@ -36,3 +36,6 @@ class Conversation(Protocol):
 
     def set_status(self, change: Change, status: Status) -> None:
         """Put `status` on the change's commit."""
+
+    def may_write(self, repository: str) -> bool:
+        """Return whether the bot's account may set statuses in a repository of the site."""

@@ -10,7 +10,7 @@ from layersite.forge.status import Status
 from layersite.model.change import Change
 from layersite.model.errors import ForgeError
 
-__all__ = ["Comment", "CommitStatus", "Counted", "File", "Pull", "Ref", "User", "as_change"]
+__all__ = ["Comment", "CommitStatus", "Counted", "File", "Permitted", "Pull", "Ref", "User", "as_change"]
 
 Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
@@ -59,6 +59,14 @@ class File(Received):
 
 class Counted(Received):
     open_pr_counter: int
+
+
+class Permissions(Received):
+    push: bool
+
+
+class Permitted(Received):
+    permissions: Permissions
 
 
 class Comment(Received):

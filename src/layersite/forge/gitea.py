@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from layersite.forge._gitea import Comment, CommitStatus, Counted, File, Pull, Ref, User, as_change
+from layersite.forge._gitea import Comment, CommitStatus, Counted, File, Permitted, Pull, Ref, User, as_change
 from layersite.forge._http import Http, MissingError
 from layersite.forge._text import mark, slug, unmark
 from layersite.forge.status import Status
@@ -146,6 +146,11 @@ class GiteaForge:
             return
         content = {"state": status.state, "description": status.description, "target_url": status.url}
         self._http.send("POST", path, what, {**content, "context": status.context})
+
+    def may_write(self, repository: str) -> bool:
+        """Return whether the token's account may push to a repository, and so set statuses. Raises ForgeError."""
+        place = self._place(repository)
+        return self._http.get(place.path, Permitted, place.what("the repository")).permissions.push
 
     @functools.cached_property
     def _me(self) -> int:

@@ -83,3 +83,9 @@ class RegistryError(LayersiteError):
     """An image registry could not be asked, or its answer cannot be trusted; nothing was concluded from it."""
 
     exit_code = 11
+
+
+class SetupError(LayersiteError):
+    """What the site rests on is not as it must be; `doctor` said what, and how to mend it."""
+
+    exit_code = 12

@@ -1,7 +1,8 @@
-"""`layersite bootstrap` on a checkout: what it writes, what it says, and when it fails."""
+"""`layersite bootstrap` and `doctor` on a checkout: what they write, what they say, and when they fail."""
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,42 @@ def test_half_of_the_repository_s_credentials_is_refused(site: Path) -> None:
     result = run(site, "bootstrap", "--apply", env={"PATH": str(site), "LAYERSITE_REPOSITORY_USERNAME": "bot"})
     assert result.exit_code == 2
     assert "belong together; set both, or none" in result.output
+
+
+@pytest.fixture
+def plain(site: Path) -> Path:
+    """Return a site without Argo CD, whose repository is a folder."""
+    settings = site / "layersite.yaml"
+    text = settings.read_text().replace("https://git.example.com/acme", "remote")
+    settings.write_text(text.replace('argocd: {url: "https://argocd.example.com"}\n', ""))
+    remote = site / "remote" / "environments.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(remote)], check=True)
+    made = subprocess.run(
+        ["git", "-C", str(remote), "hash-object", "-w", "-t", "tree", "/dev/null"], capture_output=True, check=True
+    )
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    argv = ["git", "-C", str(remote), *who, "commit-tree", made.stdout.decode().strip(), "-m", "first"]
+    commit = subprocess.run(argv, capture_output=True, check=True).stdout.decode().strip()
+    subprocess.run(["git", "-C", str(remote), "update-ref", "refs/heads/main", commit], check=True)
+    return site
+
+
+def findings(site: Path, code: int) -> dict[str, tuple[str, str, str]]:
+    result = run(site, "doctor", "--output", "json")
+    assert result.exit_code == code, result.output
+    return {row["what"]: (row["state"], row["text"], row["mend"]) for row in json.loads(result.stdout)}
+
+
+def test_the_doctor_finds_nothing_wrong(plain: Path) -> None:
+    found = findings(plain, 0)
+    assert found["environments repository"][0] == found["right to push"][0] == "ok"
+    assert found["Argo CD"] == ("skipped", "layersite.yaml names none", "add `argocd` to it")
+
+
+def test_the_doctor_names_what_is_wrong_and_ends_with_its_own_code(plain: Path) -> None:
+    shutil.rmtree(plain / "remote")
+    state, text, _ = findings(plain, 12)["environments repository"]
+    assert (state, "correct `environments.url` in layersite.yaml" in text) == ("wrong", True)
+    result = run(plain, "doctor", "--probe")
+    assert "what is wrong comes first" in result.stdout
+    assert "1 of 4 are wrong: environments repository" in result.stderr

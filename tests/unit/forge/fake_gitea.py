@@ -50,6 +50,7 @@ class FakeGitea:
     statuses: list[Payload] = field(default_factory=list)
     refs: dict[str, str] = field(default_factory=dict)
     counted: int | None = None
+    is_writable: bool = True
     instead: dict[str, Answer] = field(default_factory=dict)
     after_page: Callable[[int], None] = lambda page: None
     writes: list[str] = field(default_factory=list)
@@ -91,6 +92,7 @@ class FakeGitea:
             "full_name": slug,
             "default_branch": "main",
             "has_pull_requests": True,
+            "permissions": {"admin": False, "push": self.is_writable, "pull": True},
             "open_pr_counter": count if self.counted is None else self.counted,
         }
 

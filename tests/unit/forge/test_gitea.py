@@ -473,6 +473,14 @@ def test_a_repository_that_cannot_be_seen_has_no_commit_either(gitea: FakeGitea,
         forge.resolve("shop", "0" * 40)
 
 
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_the_repository_says_whether_the_account_may_write(
+    gitea: FakeGitea, forge: GiteaForge, is_writable: bool
+) -> None:
+    gitea.is_writable = is_writable
+    assert forge.may_write("shop") is is_writable
+
+
 # The bot's own comment
 
 
