@@ -17,6 +17,8 @@ from tests.testbed.space import ADDRESS, Space
 __all__ = ["down", "running", "up"]
 
 _PACKAGES = {
+    "/usr/bin/cc": "gcc",
+    "/usr/include/stdio.h": "libc6-dev",
     "/usr/sbin/ip": "iproute2",
     "/usr/sbin/nft": "nftables",
     "/usr/sbin/conntrack": "conntrack",
@@ -37,11 +39,14 @@ def running(space: Space) -> Bed | None:
 
 def up(space: Space) -> Bed:
     """Start the bed unless all of it runs already; what is left of a broken one is removed first."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise BedError("the bed needs Linux and root; nothing was built or started")
+    with locked("packages"):
+        _install_packages()
     build_all()
     with locked(f"bed-{space.id}"):
         bed = running(space)
         if bed is None:
-            _install_packages()
             space.destroy()
             bed = _start(space)
             space.write_state(bed=asdict(bed))
@@ -110,8 +115,8 @@ def _install_packages() -> None:
     if not missing:
         return
     command = f"apt-get install --no-install-recommends {' '.join(missing)}"
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise BedError(f"the bed needs root and, on Debian: {command}")
+    if shutil.which("apt-get") is None:
+        raise BedError(f"the bed needs what Debian has in: {', '.join(missing)}")
     with _no_services():
         for argv in (["apt-get", "update", "-qq"], [*command.split(), "--yes", "-qq"]):
             subprocess.run(argv, check=True, stdout=sys.stderr, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
