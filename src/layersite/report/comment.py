@@ -38,7 +38,7 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "gone": "success",
 }
 _MARK = re.compile(r"^<!-- standing (\{.*\}) -->$", re.MULTILINE)
-_PLAIN = re.compile(r"(?!.*(://|www\.))([^\W_]|[ .,:;()'\"/%+=?-])*", re.IGNORECASE)
+_PLAIN = re.compile(r"(?!.*(://|www\.)|[-=+]+$)([^\W_]|[ .,:;()'\"/%+=?-])*", re.IGNORECASE)
 _MARKUP = re.compile(r"[-<>`@#!()\[\]]")
 """What could end an HTML comment or mean something in Markdown; in JSON it stands in strings only."""
 _LONGEST = 60_000
@@ -147,7 +147,7 @@ def _member(member: Member) -> str:
 def _trouble(trouble: Trouble) -> Iterator[str]:
     yield from ("", f"**{_quoted(trouble.kind)}** {span(trouble.name)}: {span(trouble.reason or 'not ready')}")
     if trouble.message:
-        yield from ("", *_block(trouble.message.splitlines()))
+        yield from ("", *(f"> {_quoted(line)}" for line in trouble.message.splitlines()))  # a block would not wrap
     if trouble.log:
         yield from ("", "<details><summary>Its last words</summary>", "", *_block(trouble.log), "</details>")
 

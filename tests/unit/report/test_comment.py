@@ -23,6 +23,7 @@ HOSTILE = [
     "![x](http://x)",
     "-->",
     "``` end",
+    "a\n===\nb\n---",
     "\x1b[31mred",
 ]
 
@@ -94,6 +95,7 @@ def test_text_from_outside_stays_text(text: str) -> None:
     assert not any(char in body for char in "\u202e\x1b")
     assert [line for line in outside.splitlines() if line.startswith("#")] == ["### ❌ Environment  failed"]
     assert outside.count("-->") == 1
+    assert not re.search(r"(?m)^[> ]*(=+|-+)$", outside)
 
 
 def without_code(body: str) -> str:
