@@ -53,8 +53,8 @@ def main(ctx: click.Context, root: Path) -> None:
     """Give every change an environment: rendered, validated, and committed for Argo CD.
 
     Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
-    7 git, kustomize or helm; 8 some environments failed or were held back, the others are done; 9 unknown name;
-    10 Argo CD; 11 image registry; 12 `doctor` found something wrong.
+    7 git, kustomize or helm; 8 some environments failed, were held back or could not be told of, the others are done;
+    9 unknown name; 10 Argo CD; 11 image registry; 12 `doctor` found something wrong.
     """
     ctx.obj = Place(root.resolve())
 
@@ -63,6 +63,8 @@ def _finish(console: Console, outcome: Outcome) -> None:
     console.outcome(outcome.plan, outcome.commit, outcome.dry_run, outcome.standings)
     if outcome.failed:
         raise PartialError(f"not where they should be: {', '.join(outcome.failed)}; the reasons stand above")
+    if outcome.unseen is not None:
+        raise outcome.unseen
 
 
 @main.command()

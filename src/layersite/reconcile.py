@@ -31,6 +31,7 @@ from layersite.plan import (
     plan_named,
     remove,
 )
+from layersite.report.comment import Mark
 from layersite.store import Snapshot, Write
 
 __all__ = ["Bot", "Decided", "Outcome", "Renders"]
@@ -51,18 +52,20 @@ class Renders(Protocol):
 class Outcome:
     """What a run decided and did; `commit` is None where nothing was written.
 
-    `standings` tell how the environments stood in the end that the run followed.
+    `standings` tell how the environments stood in the end that the run followed; `unseen` is why it could not be said
+    whether all is well with those that it left alone.
     """
 
     plan: Plan
     commit: str | None = None
     dry_run: bool = False
     standings: tuple[Standing, ...] = ()
+    unseen: LayersiteError | None = None
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The environments that are not where they should be."""
-        bad = {standing.name for standing in self.standings if standing.state in ("failed", "stuck")}
+        """The environments that are not where they should be, or whose people could not be told."""
+        bad = {each.name for each in self.standings if each.state in ("failed", "unseen", "stuck") or not each.is_told}
         return tuple(sorted(bad | {refusal.name for refusal in self.plan.refusals if refusal.is_error}))
 
 
@@ -103,7 +106,7 @@ class Bot:
         with ThreadPoolExecutor(3) as pool:
             reading, listing = pool.submit(self.store.read), pool.submit(self.forge.changes)
             heads = pool.submit(self._heads).result()
-            snapshot, changes = reading.result(), listing.result()
+            changes, snapshot = listing.result(), reading.result()
         world = self._world(snapshot, heads)
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, self._planner(changes))
@@ -126,10 +129,17 @@ class Bot:
         if outcome.dry_run:
             return outcome
         left = {action.name: decided.people[action.name] for action in outcome.plan.having("leave")}
-        marks, well = self.follower.look(left)
-        standings = first_standings(outcome.plan, snapshot, marks, decided.since, well)
-        ended = self.follower.follow(standings, outcome.commit or snapshot.commit, decided.people)
-        return replace(outcome, standings=tuple(ended))
+        marks: Mapping[str, Mark] | None = None
+        seen: Mapping[str, str] = {}
+        unseen = None
+        try:
+            marks, seen = self.follower.look(left)
+        except LayersiteError as error:
+            self.tell(f"it cannot be said whether all is well with the others, the next run looks again: {error}")
+            unseen = error
+        standings = first_standings(outcome.plan, snapshot, marks, decided.since, seen)
+        ended = self.follower.follow(standings, outcome.commit or snapshot.commit, decided.people, left)
+        return replace(outcome, standings=tuple(ended), unseen=unseen)
 
     def preview(
         self, name: str, apps: Mapping[str, str], lease: timedelta, by: str, *, dry_run: bool = False

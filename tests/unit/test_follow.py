@@ -1,19 +1,20 @@
 """After the commit: what the people of a change are told, and what is removed when, whatever fails on the way."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from layersite.argocd.model import Result
 from layersite.argocd.received import Application
 from layersite.follow import Follower, first_standings
+from layersite.follow.standings import SMOKE_FAILED
 from layersite.forge import Status
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Member, Slot, Tombstone
-from layersite.model.errors import ForgeError, ToolError
+from layersite.model.errors import ForgeError, StoreError, ToolError
 from layersite.model.site import Site
 from layersite.model.standing import Standing, Trouble
 from layersite.plan import Action, Plan, Refusal
-from layersite.report import read_mark
+from layersite.report import comment, read_mark
 from layersite.store import Committed, Entry, Snapshot, Write
 
 SHA = "8f3a1c5e9b7d2046a8c4e6f0123456789abcdef0"
@@ -94,11 +95,16 @@ class Cluster:
         return ()
 
     def await_synced(
-        self, wanted: Mapping[str, str], *, deadline: float, contains: Callable[[str, str], bool]
+        self,
+        wanted: Mapping[str, str],
+        *,
+        deadline: float,
+        contains: Callable[[str, str], bool],
+        tell: Callable[[str], None],
     ) -> Iterator[Result]:
         yield from (self.results.get(name, Result(name, "healthy")) for name in wanted)
 
-    def await_gone(self, names: Iterable[str], *, deadline: float) -> Iterator[Result]:
+    def await_gone(self, names: Iterable[str], *, deadline: float, tell: Callable[[str], None]) -> Iterator[Result]:
         yield from (self.results.get(name, Result(name, "gone")) for name in names)
 
 
@@ -124,8 +130,11 @@ class Shelf:
 
     entry: Entry | None = None
     written: list[Write] = field(default_factory=list)
+    is_down: bool = False
 
     def read(self) -> Snapshot:
+        if self.is_down:
+            raise StoreError("the repository is down")
         return Snapshot(COMMIT, {"web-42": self.entry} if self.entry else {})
 
     def commit(self, writes: list[Write], subject: str) -> Committed:
@@ -147,11 +156,12 @@ class Scene:
     is_open: bool = False
     smoke: Callable[[str], tuple[bool, str]] | None = None
 
-    def follow(self, *standings: Standing) -> list[Standing]:
-        follower = Follower(
-            SITE, self.shelf, lambda change: self.is_open, self.cluster, self.talk, self.books, self.smoke
-        )
-        return follower.follow({each.name: each for each in standings}, COMMIT, {"web-42": [CHANGE]})
+    @property
+    def follower(self) -> Follower:
+        return Follower(SITE, self.shelf, lambda change: self.is_open, self.cluster, self.talk, self.books, self.smoke)
+
+    def follow(self, *standings: Standing, left: Collection[str] = ()) -> list[Standing]:
+        return self.follower.follow({each.name: each for each in standings}, COMMIT, {"web-42": [CHANGE]}, left)
 
 
 DEPLOYING = Standing("web-42", "deploying", "web#42 needs an environment", environment())
@@ -177,6 +187,24 @@ def test_a_failure_names_what_is_wrong() -> None:
     assert scene.talk.statuses[-1].state == "failure"
 
 
+def test_an_argo_cd_that_does_not_answer_is_no_failure_of_the_environment() -> None:
+    scene = Scene(cluster=Cluster({"env-web-42": Result("env-web-42", "unseen", "argocd cannot be reached")}))
+    assert [(each.state, each.summary) for each in scene.follow(DEPLOYING)] == [("unseen", "argocd cannot be reached")]
+    assert "could not be watched" in scene.talk.bodies["web-42"]
+    assert follow_up(dict(read_mark(scene.talk.bodies["web-42"])) | {"generation": 3}, "failed") == ["web-42"]
+
+
+def test_argo_cd_hears_again_of_what_an_earlier_run_left_unfinished() -> None:
+    scene = Scene()
+    scene.follow(DEPLOYING, left=["web-42"])
+    assert [path.rpartition("web-42/")[2] for paths in scene.cluster.nudged for path in paths] == ["environment.yaml"]
+
+
+def test_whether_its_people_could_be_told_is_part_of_the_end() -> None:
+    assert [each.is_told for each in Scene().follow(DEPLOYING)] == [True]
+    assert [each.is_told for each in Scene(talk=Talk(is_down=True)).follow(DEPLOYING)] == [False]
+
+
 def test_one_that_fails_does_not_hold_back_another() -> None:
     scene = Scene(cluster=Cluster({"env-web-42": Result("env-web-42", "late")}))
     other = replace(DEPLOYING, name="api-1", environment=environment("api-1"))
@@ -194,6 +222,12 @@ def test_when_nothing_is_left_the_tombstone_goes_and_its_people_know() -> None:
     assert [each.state for each in scene.follow(LEAVING)] == ["gone"]
     assert [(write.name, write.files) for write in scene.shelf.written] == [("web-42", None)]
     assert "is gone" in scene.talk.bodies["web-42"]
+
+
+def test_a_tombstone_that_cannot_be_removed_is_said() -> None:
+    scene = Scene(shelf=Shelf(is_down=True))
+    assert [(each.state, each.summary) for each in scene.follow(LEAVING)] == [("stuck", "the repository is down")]
+    assert "hangs" in scene.talk.bodies["web-42"]
 
 
 def test_a_tombstone_stays_until_its_people_know() -> None:
@@ -228,23 +262,52 @@ def told(state: str, summary: str = "x") -> dict[str, str | int]:
     return {"state": state, "generation": 3, "summary": summary}
 
 
-def follow_up(mark: dict[str, str | int], is_well: bool) -> list[str]:
+def follow_up(mark: dict[str, str | int], seen: str) -> list[str]:
     snapshot = Snapshot(COMMIT, {"web-42": Entry(environment(generation=3), None, "t", "m")})
     leave = Plan((Action("leave", "web-42", "nothing changed"),))
-    return list(first_standings(leave, snapshot, {"web-42": mark}, {}, {"web-42": is_well}))
+    return list(first_standings(leave, snapshot, {"web-42": mark}, {}, {"web-42": seen}))
 
 
 def test_what_a_killed_run_left_unsaid_is_followed_again() -> None:
-    assert follow_up({}, True) == ["web-42"]
-    assert follow_up(told("deploying"), True) == ["web-42"]
-    assert follow_up({**told("ready"), "generation": 2}, True) == ["web-42"]
+    assert follow_up({}, "ready") == ["web-42"]
+    assert follow_up(told("deploying"), "ready") == ["web-42"]
+    assert follow_up({**told("ready"), "generation": 2}, "ready") == ["web-42"]
+
+
+def test_what_was_told_to_some_only_is_told_again() -> None:
+    class Half(Talk):
+        def comment(self, change: Change, key: str) -> str | None:
+            return comment(replace(DEPLOYING, state="ready" if change == CHANGE else "deploying"))
+
+    follower = Scene(talk=Half()).follower
+    assert follower.marks({"web-42": [CHANGE]})["web-42"]["state"] == "ready"
+    assert follower.marks({"web-42": [CHANGE, replace(CHANGE, number=43)]}) == {"web-42": {}}
+
+
+def test_the_comment_which_the_next_run_believes_is_written_last() -> None:
+    class Mute(Talk):
+        def set_status(self, change: Change, status: Status) -> None:
+            raise ForgeError("no more statuses")
+
+    talk = Mute()
+    Scene(talk=talk).follow(DEPLOYING)
+    assert talk.bodies == {}
 
 
 def test_what_was_told_is_left_alone_until_it_is_no_longer_true() -> None:
-    assert follow_up(told("ready"), True) == []
-    assert follow_up(told("failed"), False) == []
-    assert follow_up(told("failed"), True) == ["web-42"]
-    assert follow_up(told("ready"), False) == ["web-42"]
+    assert follow_up(told("ready"), "ready") == []
+    assert follow_up(told("failed"), "failed") == []
+    assert follow_up(told("failed", SMOKE_FAILED), "ready") == []
+    assert follow_up(told("failed"), "ready") == ["web-42"]
+    assert follow_up(told("ready"), "failed") == ["web-42"]
+
+
+def test_what_argo_cd_has_not_looked_at_is_followed_whatever_was_told() -> None:
+    assert follow_up(told("failed"), "") == ["web-42"]
+
+
+def test_a_refusal_that_no_longer_holds_does_not_stay() -> None:
+    assert follow_up(told("refused"), "failed") == ["web-42"]
 
 
 def test_a_wait_for_an_image_remembers_since_when() -> None:

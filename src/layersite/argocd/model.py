@@ -22,12 +22,15 @@ class Patience:
     """How long a container without a readiness probe must run: Kubernetes calls it ready until it has crashed."""
 
 
-Outcome = Literal["healthy", "failed", "late", "gone"]
+Outcome = Literal["healthy", "failed", "late", "unseen", "gone"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one application; `late` is one that was neither healthy nor failed when the time was up."""
+    """What became of one application.
+
+    When the time was up, a `late` one was neither healthy nor failed, and of an `unseen` one Argo CD did not answer.
+    """
 
     name: str
     outcome: Outcome

@@ -157,8 +157,10 @@ def await_synced(
         for case, verdict in waiting.follow(pool, now + deadline):
             yield _result(case, verdict, explain)
         late = list(waiting.cases.values())
-        why = f"{waiting.lost}" if waiting.lost else ""
-        open_ones = [Verdict("open", why or case.verdict(patience, time.monotonic()).reason) for case in late]
+        if waiting.lost is not None:
+            yield from (Result(case.name, "unseen", clean(str(waiting.lost))) for case in late)
+            return
+        open_ones = [case.verdict(patience, time.monotonic()) for case in late]
         yield from pool.map(_result, late, open_ones, [explain] * len(late))
 
 

@@ -1,6 +1,6 @@
 """See environments to their end after a commit: wait for Argo CD, run smoke tests, reap what is gone."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -49,27 +49,25 @@ class Follower:
     _lock: Lock = field(default_factory=Lock)
 
     def marks(self, people: Mapping[str, Sequence[Change]]) -> dict[str, Mark]:
-        """Return what the comment of each environment remembers. Raises ForgeError."""
+        """Return what the comments of each environment remember, nothing where they differ. Raises ForgeError."""
         if self.conversation is None:
             return {}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            talk = self.conversation
-            bodies = pool.map(lambda item: talk.comment(item[1][0], item[0]) if item[1] else None, people.items())
-            return {name: read_mark(body) for name, body in zip(people, bodies, strict=True)}
+            asked = {
+                name: [pool.submit(self.conversation.comment, change, name) for change in changes]
+                for name, changes in people.items()
+            }
+            return {name: _common(read_mark(body.result()) for body in bodies) for name, bodies in asked.items()}
 
-    def look(self, left: Mapping[str, Sequence[Change]]) -> tuple[dict[str, Mark] | None, dict[str, bool]]:
-        """Return what the comments of environments that are left alone remember, and whether Argo CD calls them well.
+    def look(self, left: Mapping[str, Sequence[Change]]) -> tuple[dict[str, Mark], dict[str, str]]:
+        """Return what the comments of environments that are left alone remember, and the state that Argo CD shows.
 
-        If either cannot be asked there is nothing to compare: the first is None.
+        Raises LayersiteError if either cannot be asked.
         """
         if self.argocd is None or not left:
             return {}, {}
-        try:
-            found = self.argocd.applications()
-            return self.marks(left), {name: _is_well(found.get(self.site.application(name))) for name in left}
-        except LayersiteError as error:
-            self.tell(f"it cannot be said whether all is well with the others, the next run looks again: {error}")
-            return None, {}
+        found = self.argocd.applications()
+        return self.marks(left), {name: _seen(found.get(self.site.application(name))) for name in left}
 
     def nudge(self, before: str | None, after: str, names: Iterable[str]) -> None:
         """Tell Argo CD that `names` changed; without it, it looks by itself every three minutes."""
@@ -80,14 +78,21 @@ class Follower:
                 self.tell(f"Argo CD was not told, and will look by itself: {problem}")
 
     def follow(
-        self, standings: Mapping[str, Standing], commit: str | None, people: Mapping[str, Sequence[Change]]
+        self,
+        standings: Mapping[str, Standing],
+        commit: str | None,
+        people: Mapping[str, Sequence[Change]],
+        left: Collection[str] = (),
     ) -> list[Standing]:
         """See every one of `standings` to its end at `commit` and tell its `people`; return how each ended.
 
-        What another thread follows already at the same generation is left to it.
+        What another thread follows already at the same generation is left to it. Those of `left` were committed by an
+        earlier run, of which Argo CD may not have heard.
         """
         mine = self._take(standings)
         try:
+            if commit is not None and (unheard := [n for n in mine if n in left and mine[n].state not in FINAL]):
+                self.nudge(None, commit, unheard)
             with ThreadPoolExecutor(_AT_ONCE) as voices, ThreadPoolExecutor(3) as work:
                 voice = Voice(self.conversation, self.is_newest, self.tell, people, voices)
                 for standing in mine.values():
@@ -99,7 +104,7 @@ class Follower:
                     deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, secrets)
                     work.submit(self._reap, self.argocd, voice, going).result()
                     deployed.result()
-                return [voice.ended[name] for name in mine]
+                return [voice.end(name) for name in mine]
         finally:
             self._give_back(mine)
 
@@ -155,7 +160,9 @@ class Follower:
         try:
             with ThreadPoolExecutor(_AT_ONCE) as judges:
                 judged = []
-                for result in argocd.await_synced(wanted, deadline=seconds, contains=self.store.contains):
+                for result in argocd.await_synced(
+                    wanted, deadline=seconds, contains=self.store.contains, tell=self.tell
+                ):
                     name = names[result.name]
                     self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
                     judged.append(judges.submit(self._judge, voice, alive[name], result, secrets))
@@ -163,7 +170,7 @@ class Follower:
                 future.result()
         except LayersiteError as error:
             for standing in voice.unsettled(alive):
-                voice.say(replace(standing, state="failed", summary=str(error)))
+                voice.say(replace(standing, state="unseen", summary=str(error)))
 
     def _judge(
         self, voice: Voice, standing: Standing, result: "Result", secrets: "Future[dict[str, str | None]]"
@@ -172,8 +179,10 @@ class Follower:
             passed, said = self.smoke(standing.name) if self.smoke else (True, "")
             summary = "every app is healthy" if passed else SMOKE_FAILED
             ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
+        elif result.outcome == "unseen":
+            ended = replace(standing, state="unseen", summary=result.reason)
         else:
-            late = f"it did not become healthy within {self._minutes} minutes"
+            late = f"it did not become healthy within {self._minutes} minutes: {result.reason}"
             why = late if result.outcome == "late" else "it does not become healthy"
             summary = secrets.result().get(standing.name) or why
             ended = replace(standing, state="failed", summary=summary, troubles=result.troubles)
@@ -187,7 +196,7 @@ class Follower:
         self.tell(f"waiting until {len(names)} environments are gone")
         gone = []
         try:
-            for result in argocd.await_gone(names, deadline=self._minutes * 60):
+            for result in argocd.await_gone(names, deadline=self._minutes * 60, tell=self.tell):
                 if result.outcome == "gone":
                     gone.append(names[result.name])
                 else:
@@ -196,8 +205,8 @@ class Follower:
             if gone and self.playbooks is not None:
                 self._bury(voice, {name: going[name] for name in gone}, self.playbooks)
         except LayersiteError as error:
-            for standing in voice.unsettled(going):
-                voice.say(replace(standing, state="stuck", summary=str(error)))
+            for name in (name for name in going if voice.ended[name].state != "stuck"):
+                voice.say(replace(going[name], state="stuck", summary=str(error)))
 
     def _bury(self, voice: Voice, gone: Mapping[str, Standing], playbooks: Reaps) -> None:
         """Reap, tell, and only then remove the tombstones: they remind the next run of what was left undone."""
@@ -234,7 +243,14 @@ def _committed(standing: Standing) -> Standing:
     return replace(standing, state="ready", summary="its manifests are committed, and Argo CD is not asked about them")
 
 
-def _is_well(application: "Application | None") -> bool:
-    if application is None:
-        return False
-    return application.status.sync.status == "Synced" and application.status.health.status == "Healthy"
+def _common(marks: Iterable[Mark]) -> Mark:
+    first, *others = [*marks] or [{}]
+    return first if all(mark == first for mark in others) else {}
+
+
+def _seen(application: "Application | None") -> str:
+    """Return the state that Argo CD shows, nothing where it has not looked at the application yet."""
+    if application is None or not application.status.sync.status:
+        return ""
+    is_well = application.status.sync.status == "Synced" and application.status.health.status == "Healthy"
+    return "ready" if is_well else "failed"

@@ -36,11 +36,16 @@ class Deploys(Protocol):
         """Tell it of a push; return what did not work, for it polls anyway."""
 
     def await_synced(
-        self, wanted: Mapping[str, str], *, deadline: float, contains: Callable[[str, str], bool]
+        self,
+        wanted: Mapping[str, str],
+        *,
+        deadline: float,
+        contains: Callable[[str, str], bool],
+        tell: Callable[[str], None],
     ) -> "Iterator[Result]":
         """Yield what became of each application (with the commit it must show), as soon as it is known."""
 
-    def await_gone(self, names: Iterable[str], *, deadline: float) -> "Iterator[Result]":
+    def await_gone(self, names: Iterable[str], *, deadline: float, tell: Callable[[str], None]) -> "Iterator[Result]":
         """Yield each application once it is gone, or when the time (seconds) is up."""
 
 

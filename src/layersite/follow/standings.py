@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from layersite.model.environment import Tombstone
-from layersite.model.standing import FINAL, Standing, State
+from layersite.model.standing import Standing, State
 from layersite.plan import Action, Plan
 from layersite.report.comment import Mark
 from layersite.store import Snapshot
@@ -14,14 +14,14 @@ SMOKE_FAILED = "every app is healthy, but its smoke tests failed"
 
 
 def first_standings(
-    plan: Plan, snapshot: Snapshot, marks: Mapping[str, Mark] | None, since: Mapping[str, str], well: Mapping[str, bool]
+    plan: Plan, snapshot: Snapshot, marks: Mapping[str, Mark] | None, since: Mapping[str, str], seen: Mapping[str, str]
 ) -> dict[str, Standing]:
     """Return how each environment stands right after the commit; those that have been told everything are left out.
 
-    `marks` is what their comments remember, None if that is not known, `since` when the waiting ones began to, `well`
-    what Argo CD says of them.
+    `marks` is what their comments remember, None if that is not known, `since` when the waiting ones began to, `seen`
+    the state that Argo CD shows.
     """
-    standings = {action.name: found for action in plan.actions if (found := _standing(action, snapshot, marks, well))}
+    standings = {action.name: found for action in plan.actions if (found := _standing(action, snapshot, marks, seen))}
     for refusal in plan.refusals:
         state: State = (
             "waiting" if refusal.waits_for and not refusal.is_error else "refused" if refusal.is_error else "skipped"
@@ -34,7 +34,7 @@ def first_standings(
 
 
 def _standing(
-    action: Action, snapshot: Snapshot, marks: Mapping[str, Mark] | None, well: Mapping[str, bool]
+    action: Action, snapshot: Snapshot, marks: Mapping[str, Mark] | None, seen: Mapping[str, str]
 ) -> Standing | None:
     entry = snapshot.entries.get(action.name)
     found = action.result or (entry.environment or entry.tombstone if entry else None)
@@ -45,8 +45,8 @@ def _standing(
     if action.verb == "leave" and marks is None:
         return None
     mark = (marks or {}).get(action.name, {})
-    if action.verb == "leave" and mark.get("generation") == found.generation and mark.get("state") in FINAL:
-        is_told = well.get(action.name, False) == (mark.get("state") == "ready")
-        if is_told or mark.get("summary") == SMOKE_FAILED:
+    if action.verb == "leave" and mark.get("generation") == found.generation:
+        state = "ready" if mark.get("summary") == SMOKE_FAILED else mark.get("state")
+        if state == seen.get(action.name):
             return None
     return Standing(action.name, "deploying", action.reason, found, plan=(f"{action.verb}: {action.reason}",))

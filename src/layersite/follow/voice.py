@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from layersite.forge import Conversation, Status
@@ -40,6 +40,10 @@ class Voice:
             self._spoken[standing.name] = spoken = self.pool.submit(self._say, standing, before)
             return spoken
 
+    def end(self, name: str) -> Standing:
+        """Return how an environment ended, once its people have been told or could not be."""
+        return replace(self.ended[name], is_told=self._spoken[name].result())
+
     def _say(self, standing: Standing, before: "Future[bool] | None") -> bool:
         if before is not None:
             before.result()
@@ -48,9 +52,9 @@ class Voice:
             return True
         for change in self.people.get(standing.name, ()):
             try:
-                if standing.state != "skipped":
-                    talk.say(change, standing.name, comment(standing))
                 talk.set_status(change, Status(*status(standing)))
+                if standing.state != "skipped":  # last, as the next run believes what the comment remembers
+                    talk.say(change, standing.name, comment(standing))
             except ForgeError as error:
                 all_told = False
                 self.tell(f"{change} was not told, the next run does it: {error}")

@@ -7,7 +7,7 @@ from layersite.model.environment import Environment, Tombstone
 
 __all__ = ["FINAL", "Standing", "State", "Trouble"]
 
-State = Literal["waiting", "deploying", "ready", "failed", "refused", "skipped", "leaving", "stuck", "gone"]
+State = Literal["waiting", "deploying", "ready", "failed", "unseen", "refused", "skipped", "leaving", "stuck", "gone"]
 FINAL: frozenset[State] = frozenset({"ready", "failed", "refused", "skipped", "gone"})
 """What nobody works on any more until something changes."""
 
@@ -39,6 +39,8 @@ class Standing:
     plan: tuple[str, ...] = ()
     smoke: str = ""
     """What the smoke tests said; empty where none ran."""
+    is_told: bool = True
+    """Whether the people of its changes were told."""
 
     @property
     def generation(self) -> int:

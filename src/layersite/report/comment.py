@@ -20,7 +20,8 @@ _TITLES = {
     "deploying": "🚀 Environment {} is being deployed",
     "ready": "✅ Environment {} is ready",
     "failed": "❌ Environment {} failed",
-    "refused": "❌ Environment {} could not be made",
+    "unseen": "❔ Environment {} is committed, but could not be watched",
+    "refused": "❌ Environment {} could not be made or changed",
     "skipped": "⚪ No environment",
     "leaving": "🧹 Environment {} is going away",
     "stuck": "❌ Environment {} hangs while it goes away",
@@ -31,6 +32,7 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "deploying": "pending",
     "ready": "success",
     "failed": "failure",
+    "unseen": "error",
     "refused": "error",
     "skipped": "success",
     "leaving": "pending",
@@ -114,7 +116,7 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield from _slice(environment)
     if standing.plan:
         yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
-    if standing.state in ("ready", "deploying", "waiting", "failed"):
+    if standing.state in ("ready", "deploying", "waiting", "failed", "unseen"):
         yield from ("", "It lives as long as its change is open: every push renews it, closing the change removes it.")
     if isinstance(environment, Tombstone) and environment.cause == "teardown":
         yield from ("", "A new commit brings it back.")

@@ -75,7 +75,7 @@ def test_time_that_is_up_says_what_was_waited_for(stub: Stub, client: ArgoCD) ->
 def test_time_that_is_up_while_argo_cd_is_away_says_so(stub: Stub, client: ArgoCD) -> None:
     stub.on(STREAM, Answer(status=503))
     result = wait(client, deadline=1)["web-1"]
-    assert result.outcome == "late"
+    assert result.outcome == "unseen"
     assert "answered 503" in result.reason
 
 
