@@ -37,6 +37,7 @@ from layersite.store import Snapshot, Write
 __all__ = ["Bot", "Decided", "Outcome", "Renders"]
 
 
+_AT_ONCE = 8
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
 
@@ -111,7 +112,7 @@ class Bot:
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, self._planner(changes))
             plan = self._select(plan, changes, only)
-            moved = [change for change in _concerned(plan, changes) if not self._is_current(change)]
+            moved = self._moved(_concerned(plan, changes))
             if not moved:
                 break
             self.tell(f"{', '.join(map(str, moved))} moved meanwhile, looking again")
@@ -222,9 +223,15 @@ class Bot:
             tuple(refusal for refusal in plan.refusals if refusal.name in names),
         )
 
-    def _is_current(self, change: Change) -> bool:
-        found = self.forge.find(change)
-        return found is not None and found.sha == change.sha
+    def _moved(self, changes: Sequence[Change]) -> list[Change]:
+        """Return those of `changes` that have another commit by now, or are closed."""
+        found = self._find(changes)
+        return [change for change in changes if (now := found[change.key]) is None or now.sha != change.sha]
+
+    def _find(self, changes: Sequence[Change]) -> dict[tuple[str, int | str], Change | None]:
+        """Ask the forge for each change by itself."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip((change.key for change in changes), pool.map(self.forge.find, changes), strict=True))
 
     def _unproven(self, plan: Plan, changes: list[Change]) -> dict[str, str]:
         """Ask for each change of a removed environment by itself; an open one that the listing lacks stops the removal.
@@ -232,13 +239,16 @@ class Bot:
         A listing that is well-formed but wrong would otherwise delete what is alive.
         """
         listed = {change.key for change in changes}
+        missing = {
+            action.name: [change for change in changes_of(action.result.members) if change.key not in listed]
+            for action in plan.having("remove")
+            if action.result
+        }
+        found = self._find([change for each in missing.values() for change in each])
         unproven = {}
-        for action in plan.having("remove"):
-            members = action.result.members if action.result else ()
-            missing = [change for change in changes_of(members) if change.key not in listed]
-            if still_open := [str(change) for change in missing if self.forge.find(change) is not None]:
-                names = ", ".join(still_open)
-                unproven[action.name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
+        for name, gone in missing.items():
+            if names := ", ".join(str(change) for change in gone if found[change.key] is not None):
+                unproven[name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
         return unproven
 
     def _carry_out(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:

@@ -57,6 +57,7 @@ class Store:
         self._url, self._branch, self._attempts = url, branch, attempts
         self._random, self._sleep, self._now = random or Random(), sleep, now  # noqa: S311 - jitter is no secret
         self._last: Mapping[str, Entry] = {}
+        self._just_read: str | None = None
         self._cache = Cache(cache, url, branch)
 
     def read(self) -> Snapshot:
@@ -73,7 +74,7 @@ class Store:
             return snapshot
 
         snapshot = self._cache.use(operation)
-        self._last = snapshot.entries
+        self._last, self._just_read = snapshot.entries, snapshot.commit
         return snapshot
 
     def contains(self, revision: str, commit: str) -> bool:
@@ -106,7 +107,7 @@ class Store:
         mine: pygit2.Oid | None = None
         outcome, refusal = Committed(None, (), ()), None
         for attempt in range(self._attempts + 1):
-            tip = clone.fetch()
+            tip = self._tip(clone)
             if mine is not None and tip is not None and clone.contains(tip, mine):
                 return outcome  # the push had landed, only its acknowledgement was lost
             root = None if tip is None else clone.repo[tip].peel(pygit2.Commit).tree
@@ -128,6 +129,11 @@ class Store:
             if refusal.is_passing:
                 self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
         raise AssertionError("the last round returns or raises")
+
+    def _tip(self, clone: Clone) -> pygit2.Oid | None:
+        """Return the branch's tip, at first as it was just read: the push is refused if it has moved since."""
+        known, self._just_read = self._just_read, None
+        return clone.repo[known].id if known is not None and known in clone.repo else clone.fetch()
 
     def _explain(self, refusal: Refusal) -> str:
         branch = f"`{self._branch}` of {redact(self._url)}"

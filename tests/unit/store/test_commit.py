@@ -81,6 +81,16 @@ def test_a_directory_changed_since_the_plan_is_left_alone(make_store: MakeStore,
     assert remote.blobs() == {**blobs_of("web-42", generation=7), **blobs_of("api-7")}
 
 
+def test_what_is_pushed_between_reading_and_committing_is_kept(make_store: MakeStore, remote: Remote) -> None:
+    remote.put({"layersite.yaml": b"x"})
+    mine = make_store()
+    mine.read()
+    make_store("theirs").commit(adding("web-42", generation=7), "theirs")
+    committed = mine.commit(adding("web-42", "api-7"), "mine")
+    assert (committed.written, committed.conflicts) == (("api-7",), ("web-42",))
+    assert remote.blobs().keys() == {"layersite.yaml", *blobs_of("web-42", generation=7), *blobs_of("api-7")}
+
+
 def test_only_conflicts_make_no_commit(make_store: MakeStore, remote: Remote) -> None:
     make_store("theirs").commit(adding("web-42", generation=7), "theirs")
     assert make_store().commit(adding("web-42"), "mine") == Committed(None, (), ("web-42",))
