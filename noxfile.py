@@ -125,9 +125,10 @@ if PRODUCT:
 
     @nox.session(default=False)
     def bench(session: nox.Session) -> None:
-        """Run the benchmarks."""
+        """Run the benchmarks, or the one that is named; a bed is started for the last: nox -s bench -- e2e."""
         _install(session, "bench")
-        session.run("python", "-m", "benchmarks", *session.posargs)
+        bed = ["python", "-m", "tests.testbed", "run", "--"] if "e2e" in session.posargs[:1] else []
+        session.run(*bed, "python", "-m", "benchmarks", *session.posargs)
 
     @nox.session(default=False)
     def docs(session: nox.Session) -> None:

@@ -67,11 +67,11 @@ class Team:
             self.build(repository, sha, text)
         return sha
 
-    def build(self, repository: str, sha: str, text: str) -> None:
-        """Push the image of a commit."""
+    def build(self, repository: str, sha: str, text: str) -> str:
+        """Push the image of a commit and return its digest."""
         files = {"www/index.html": text.encode(), "www/cgi-bin/api": _CALL_API.encode()}
         serve = ["/bin/httpd", "-f", "-p", "8080", "-h", "/www"]
-        push_image(self.bed, f"{self.name}/{repository}", sha, files, serve)
+        return push_image(self.bed, f"{self.name}/{repository}", sha, files, serve)
 
     def build_crashing(self, repository: str, sha: str) -> None:
         """Push an image that ends at once."""
