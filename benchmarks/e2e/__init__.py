@@ -44,13 +44,13 @@ def main() -> None:
     facts, bench = machine(bed), Bench(Seen())
     with tempfile.TemporaryDirectory() as name, watching(bed, bench.seen), _team(bed, Path(name)) as team:
         left = _measure(bench, team, Path(name), options)
-    print(", ".join(f"{key} {value}" for key, value in facts.items()))
-    print(f"\np50 / p95 from the event; Argo CD's own generators in the same run\n\n{table(bench.seconds)}\n")
-    print("namespaces left after close: " + ", ".join(f"{side} {count}" for side, count in left.items()))
     if options.output:
         seconds = [{"what": what, "side": side, "seconds": each} for (what, side), each in bench.seconds.items()]
         results = {"machine": facts, "measured": seconds, "namespaces_left": left}
         options.output.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    print(", ".join(f"{key} {value}" for key, value in facts.items()))
+    print(f"\np50 / p95 from the event; Argo CD's own generators in the same run\n\n{table(bench.seconds)}\n")
+    print("namespaces left after close: " + ", ".join(f"{side} {count}" for side, count in left.items()))
 
 
 @contextmanager

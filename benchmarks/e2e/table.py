@@ -31,8 +31,10 @@ def _rank(seconds: Sequence[float], share: float) -> float:
 
 
 def _cell(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return ""
     figures = [f"{_rank(seconds, share):.2f}" for share in ((0.5, 0.95) if len(seconds) > 1 else (0.5,))]
-    return f"{' / '.join(figures)} (n={len(seconds)})" if seconds else ""
+    return f"{' / '.join(figures)} (n={len(seconds)})"
 
 
 def _goal(what: str, ours: Sequence[float], peer: Sequence[float]) -> str:
