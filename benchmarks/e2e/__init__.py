@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,12 +42,19 @@ def main() -> None:
         sys.exit("this needs a bed around it: python -m tests.testbed run -- python -m benchmarks e2e")
     bed = Bed.from_state(json.loads(Path(os.environ["LAYERSITE_BED"]).read_bytes()))
     facts, bench = machine(bed), Bench(Seen())
-    with tempfile.TemporaryDirectory() as name, watching(bed, bench.seen), _team(bed, Path(name)) as team:
-        left = _measure(bench, team, Path(name), options)
-    if options.output:
+    left: dict[str, int] = {}
+    try:
+        with tempfile.TemporaryDirectory() as name, watching(bed, bench.seen), _team(bed, Path(name)) as team:
+            left |= _measure(bench, team, Path(name), options)
+    finally:  # what was measured before something failed is worth seeing
+        _report(bench, facts, left, options.output)
+
+
+def _report(bench: Bench, facts: Mapping[str, str], left: Mapping[str, int], output: Path | None) -> None:
+    if output:
         seconds = [{"what": what, "side": side, "seconds": each} for (what, side), each in bench.seconds.items()]
         results = {"machine": facts, "measured": seconds, "namespaces_left": left}
-        options.output.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        output.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
     print(f"\np50 / p95 from the event; Argo CD's own generators in the same run\n\n{table(bench.seconds)}\n")
     print("namespaces left after close: " + ", ".join(f"{side} {count}" for side, count in left.items()))
