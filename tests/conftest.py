@@ -8,8 +8,8 @@ import pytest
 
 from tests.testbed.programs import BedError, binary
 
-collect_ignore = ["smoke", "e2e"]
-"""Smoke tests belong to a site, of which the product's own root has no files; end-to-end tests need a bed."""
+collect_ignore = ["smoke", "e2e", "roles/molecule"]
+"""Smoke tests belong to a site, of which the product's own root has no files; the others need a bed."""
 
 _TOOLS = ("helm", "kustomize", "actionlint")
 

@@ -25,7 +25,7 @@ def make_namespace(bed: Bed) -> Iterator[Callable[[], str]]:
 
     yield make
     for name in made:
-        bed.kubectl("delete", "namespace", name, "--wait=false")
+        bed.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -19,9 +20,10 @@ import httpx
 from tests.template.helpers import ROOT, commit_all, copy_work_tree, git
 from tests.testbed import Bed, push_image
 
-__all__ = ["SERVICES", "Team", "make_team", "wait_for"]
+__all__ = ["SERVICES", "Team", "make_team", "manifests", "wait_for"]
 
 SERVICES = ("web", "api")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _CALL_API = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
@@ -48,7 +50,7 @@ class Team:
     name: str
     site: Path
     forge: httpx.Client
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
 
     # what its developers do
 
@@ -57,19 +59,29 @@ class Team:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    def commit(self, repository: str, branch: str, text: str, *, start: str | None = None, image: bool = True) -> str:
-        """Commit on `branch` (made from `start`), push the image that serves `text`, and return the commit."""
+    def commit(
+        self,
+        repository: str,
+        branch: str,
+        text: str,
+        *,
+        start: str | None = None,
+        image: bool = True,
+        extra: Mapping[str, str] = _NOTHING,
+    ) -> str:
+        """Commit on `branch` (made from `start`), push the image of `text` (and `extra`), and return the commit."""
         where = {"branch": start, "new_branch": branch} if start else {"branch": branch}
         content = base64.b64encode(text.encode()).decode()
         path = f"/repos/{self.name}/{repository}/contents/{uuid4().hex}.txt"
         sha = str(self.api("POST", path, content=content, message=text, **where)["commit"]["sha"])
         if image:
-            self.build(repository, sha, text)
+            self.build(repository, sha, text, extra)
         return sha
 
-    def build(self, repository: str, sha: str, text: str) -> str:
+    def build(self, repository: str, sha: str, text: str, extra: Mapping[str, str] = _NOTHING) -> str:
         """Push the image of a commit and return its digest."""
-        files = {"www/index.html": text.encode(), "www/cgi-bin/api": _CALL_API.encode()}
+        pages = {"www/index.html": text, "www/cgi-bin/api": _CALL_API, **extra}
+        files = {path: content.encode() for path, content in pages.items()}
         serve = ["/bin/httpd", "-f", "-p", "8080", "-h", "/www"]
         return push_image(self.bed, f"{self.name}/{repository}", sha, files, serve)
 
@@ -78,9 +90,11 @@ class Team:
         entry = ["/bin/sh", "-c", "echo the database said no >&2; exit 3"]
         push_image(self.bed, f"{self.name}/{repository}", sha, {"www/index.html": b""}, entry)
 
-    def open(self, repository: str, branch: str, text: str, *, image: bool = True) -> int:
-        """Open a pull request whose commit serves `text`; return its number."""
-        self.commit(repository, branch, text, start="main", image=image)
+    def open(
+        self, repository: str, branch: str, text: str, *, image: bool = True, extra: Mapping[str, str] = _NOTHING
+    ) -> int:
+        """Open a pull request whose commit serves `text` (and `extra`); return its number."""
+        self.commit(repository, branch, text, start="main", image=image, extra=extra)
         return self.propose(repository, branch, text)
 
     def propose(self, repository: str, branch: str, title: str) -> int:
@@ -147,6 +161,28 @@ class Team:
         assert not [token for token in self.secrets if token in said]
         return said
 
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command in the site and leave it running; what it says is not heard."""
+        argv = [str(Path(sys.executable).with_name("layersite")), "--site", str(self.site), *arguments]
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(argv, env={**os.environ, **self.environment}, stdout=quiet, stderr=quiet)
+
+    def prepare(self, *sessions: str) -> None:
+        """Install what the site's own sessions need, outside a bed's network, which leads to no package index."""
+        outside = ["nsenter", "--net=/proc/1/ns/net"] if self.bed.netns else []
+        argv = [*outside, sys.executable, "noxfile.py", "--install-only", "--session", *sessions]
+        subprocess.run(argv, cwd=self.site, check=True, capture_output=True)
+
+    def nox(self, session: str, *arguments: str, code: int = 0) -> str:
+        """Run one of the site's own sessions, which was prepared, and return what it says."""
+        argv = [sys.executable, "noxfile.py", "--session", session, "--", *arguments]
+        env = {**os.environ, **self.environment}
+        done = subprocess.run(argv, cwd=self.site, env=env, capture_output=True, encoding="utf-8")
+        said = done.stdout + done.stderr
+        assert done.returncode == code, f"exit code {done.returncode}\n{said}"
+        assert not [token for token in self.secrets if token in said]
+        return said
+
     @property
     def secrets(self) -> list[str]:
         return [self.bed.gitea_token, self.bed.argocd_admin_token, self.bed.webhook_secret]
@@ -200,8 +236,8 @@ def make_team(bed: Bed, folder: Path) -> Team:
     bed.kubectl("create", "namespace", f"stage-{name}")
     for repository in SERVICES:
         head = team.api("GET", f"/repos/{name}/{repository}/branches/main")["commit"]["id"]
-        manifests = _manifests(team, repository).replace(":latest", f":{head}")
-        bed.kubectl("apply", "-n", f"stage-{name}", "-f", "-", stdin=manifests)
+        text = manifests(team, repository).replace(":latest", f":{head}")
+        bed.kubectl("apply", "-n", f"stage-{name}", "-f", "-", stdin=text)
     return team
 
 
@@ -236,7 +272,7 @@ def _write_site(team: Team, folder: Path) -> None:
     for name in SERVICES:
         base = team.site / "apps" / name / "base"
         base.mkdir(parents=True)
-        (base / "all.yaml").write_text(_manifests(team, name))
+        (base / "all.yaml").write_text(manifests(team, name))
         app: dict[str, Any] = {
             "repository": name,
             "base": {"directory": "base"},
@@ -252,7 +288,8 @@ def _write_site(team: Team, folder: Path) -> None:
     git(team.site, "push", "--quiet", remote, "main")
 
 
-def _manifests(team: Team, name: str) -> str:
+def manifests(team: Team, name: str) -> str:
+    """Return a Deployment and a Service of the team's image `name`."""
     container = {
         "name": "main",
         "image": f"{team.bed.registry}/{team.name}/{name}:latest",
