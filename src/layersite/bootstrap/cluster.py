@@ -1,5 +1,6 @@
 """Is everything that environments rest on in the cluster, and as the site says?"""
 
+import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
@@ -85,7 +86,8 @@ def _generates(cluster: Cluster, site: Site, seconds: float) -> Finding:
     where = ("applicationset.argoproj.io", argocd.project, argocd.namespace)
     if cluster.get(*where) is None:
         return wrong(f"there is no application set `{argocd.project}` in `{argocd.namespace}`", _APPLY)
-    cluster.annotate(*where, f"{_REFRESH}=true")
+    # A value that was there already is no change, of which the controller would not even hear.
+    cluster.annotate(*where, f"{_REFRESH}={time.time_ns()}")
     wait(lambda: _view(cluster.get(*where)).state == "ok", seconds)
     return _view(cluster.get(*where))
 
