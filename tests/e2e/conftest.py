@@ -8,9 +8,9 @@ import pytest
 
 from tests.e2e.team import Team, make_team
 from tests.testbed.bed import Bed
-from tests.testbed.fixtures import bed, pytest_addoption, pytest_runtest_makereport, pytest_runtest_setup
+from tests.testbed.fixtures import bed, pytest_addoption, pytest_runtest_makereport, pytest_runtest_setup, space
 
-__all__ = ["bed", "pytest_addoption", "pytest_runtest_makereport", "pytest_runtest_setup"]
+__all__ = ["bed", "pytest_addoption", "pytest_runtest_makereport", "pytest_runtest_setup", "space"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.testbed.images import push_base_images
 from tests.testbed.programs import BedError
 from tests.testbed.space import Space
 
-__all__ = ["bed", "pytest_addoption", "pytest_runtest_makereport", "pytest_runtest_setup"]
+__all__ = ["bed", "pytest_addoption", "pytest_runtest_makereport", "pytest_runtest_setup", "space"]
 
 _OUTSIDE = (
     "these tests run inside a test bed: `nox -s e2e`, or `python -m tests.testbed run -- pytest tests/e2e`; "
@@ -39,6 +39,14 @@ def bed(request: pytest.FixtureRequest) -> Bed:
         return _elsewhere(kubeconfig) if kubeconfig else _inside()
     except BedError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+@pytest.fixture
+def space(bed: Bed) -> Space:
+    """Return the corner of the machine that the bed lives in, whose programs a test may stop."""
+    if not bed.id:
+        pytest.skip("only the programs of a bed that was started here can be stopped")
+    return Space(bed.id)
 
 
 def _elsewhere(kubeconfig: str) -> Bed:

@@ -11,7 +11,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ __all__ = ["ADDRESS", "Space"]
 ADDRESS = "10.90.0.1"
 _ROOT = Path("/var/lib/layersite-testbed")
 _CLONE_NEWNET = 0x40000000
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept because Python warns of one that it forgets while it runs."""
 _NAMESPACES = ("--mount=/proc/{0}/ns/mnt", "--pid=/proc/{0}/ns/pid_for_children")
 
 
@@ -115,6 +118,30 @@ class Space:
         inside = [option.format(anchor) for option in _NAMESPACES]
         self._spawn(name, ["nsenter", *inside, *map(str, argv)], env or {})
 
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Kill one program, and start it again as it was."""
+        group = self._recorded()[name][0]
+        argv, env = (
+            Path(f"/proc/{group}/{what}").read_text("utf-8").split("\0")[:-1] for what in ("cmdline", "environ")
+        )
+        os.killpg(group, signal.SIGKILL)
+        retry(lambda: not self.processes()[name], f"{name} does not end")
+        try:
+            yield
+        finally:
+            self._spawn(name, argv, dict(variable.split("=", 1) for variable in env))
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Stop one program where it is, so that it takes connections and answers none, and let it go on."""
+        group = self._recorded()[name][0]
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
+
     def environment(self) -> dict[str, str]:
         """Return the environment that programs in the bed see."""
         path = f"{self.directory / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -164,6 +191,7 @@ class Space:
                 env=self.environment() | dict(env),
                 start_new_session=True,
             )
+        _started.append(process)
         self.write_state(processes=self._recorded() | {name: (process.pid, start_time(process.pid))})
 
     def _cgroups(self) -> list[Path]:
