@@ -20,7 +20,7 @@ import httpx
 from tests.template.helpers import ROOT, commit_all, copy_work_tree, git
 from tests.testbed import Bed, push_image
 
-__all__ = ["SERVICES", "Team", "make_team", "manifests", "wait_for"]
+__all__ = ["SERVICES", "Team", "make_team", "manifests", "outside", "wait_for"]
 
 SERVICES = ("web", "api")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -30,6 +30,11 @@ echo
 address=$(nslookup "api.$NAMESPACE.svc.cluster.local" | /bin/busybox awk '/^Address/ && !/:53/ {print $NF}')
 exec /bin/busybox wget -qO- "http://$address/"
 """
+
+
+def outside() -> list[str]:
+    """Return what stands before a command that must leave the bed's network for the machine's own."""
+    return ["nsenter", f"--net={os.environ['LAYERSITE_BED_OUTSIDE']}"] if "LAYERSITE_BED_OUTSIDE" in os.environ else []
 
 
 def wait_for(what: str, found: Callable[[], Any], seconds: float = 60) -> Any:
@@ -169,8 +174,7 @@ class Team:
 
     def prepare(self, *sessions: str) -> None:
         """Install what the site's own sessions need, outside a bed's network, which leads to no package index."""
-        outside = ["nsenter", "--net=/proc/1/ns/net"] if self.bed.netns else []
-        argv = [*outside, sys.executable, "noxfile.py", "--install-only", "--session", *sessions]
+        argv = [*outside(), sys.executable, "noxfile.py", "--install-only", "--session", *sessions]
         subprocess.run(argv, cwd=self.site, check=True, capture_output=True)
 
     def nox(self, session: str, *arguments: str, code: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
@@ -69,6 +70,7 @@ def _into(space: Space) -> str:
 
 def _up_and_run(space: Space, argv: list[str], *, keep: bool) -> int:
     keep = keep or running(space) is not None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as CI ends what it cancels: the bed goes then, too
     bed = [sys.executable, "-m", "tests.testbed"]  # another process, as both steps move into the bed's network
     try:
         return _call(*bed, "up", f"--id={space.id}") or _call(*bed, "exec", f"--id={space.id}", "--", *argv)
@@ -85,9 +87,14 @@ def _run(space: Space, argv: list[str]) -> int:
     bed = running(space)
     if bed is None:
         raise BedError(f"the bed {space.id} is not up; start it with: python -m tests.testbed up --id {space.id}")
+    outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+    os.set_inheritable(
+        outside, True
+    )  # for the command, whose process this becomes: the way back to the machine's network
     space.enter()
     path = f"{space.directory / 'bin'}:{os.environ['PATH']}"
     settings = {"PATH": path, "KUBECONFIG": bed.kubeconfig, "LAYERSITE_BED": str(space.state_file)}
+    settings["LAYERSITE_BED_OUTSIDE"] = f"/proc/{os.getpid()}/fd/{outside}"
     os.execvpe(argv[0], argv, os.environ | settings)  # noqa: S606
 
 
