@@ -32,6 +32,9 @@ def test_an_isolated_app_reaches_a_shared_one(team: Team) -> None:
     number = team.open("web", "call-api", "calls the api")
     team.layersite("reconcile")
     team.shows(f"web-{number}", "api of main", path="/cgi-bin/api")
+    where = ["-n", f"{team.name}-web-{number}", "-o", "jsonpath={.spec.type} {.spec.externalName}"]
+    found = team.bed.kubectl("get", "service", "api", *where)
+    assert found == f"ExternalName api.stage-{team.name}.svc.cluster.local"
     team.close("web", number)
 
 
