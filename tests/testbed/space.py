@@ -136,7 +136,8 @@ class Space:
     def frozen(self, name: str) -> Iterator[None]:
         """Stop one program where it is, so that it takes connections and answers none, and let it go on."""
         group = self._recorded()[name][0]
-        os.killpg(group, signal.SIGSTOP)
+        program = Path(f"/proc/{group}/task/{group}/children").read_text("utf-8").split()[0]
+        os.kill(int(program), signal.SIGSTOP)  # nsenter, which leads the group, then stops by itself
         try:
             yield
         finally:
