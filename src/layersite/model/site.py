@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from layersite.model.document import Document, Many, Matching, Model, read_document
 from layersite.model.names import BASELINE
 
-__all__ = ["SITE_FILE", "Provision", "Site", "load_site"]
+__all__ = ["SITE_FILE", "Database", "Provision", "Site", "load_site"]
 
 SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
@@ -190,6 +190,20 @@ class Images(Model):
     """Registries that are spoken to without TLS."""
 
 
+class Database(Model):
+    """A database of which environments get masked clones; `data/<name>/contract.yaml` says what becomes of each column.
+
+    `host` and `port` are what pods call. The server that holds goldens and clones, the source, and the masking key are
+    read from the variables LAYERSITE_DATABASE_<NAME>_SERVER, …_SOURCE and …_KEY, never from a file.
+    """
+
+    engine: Literal["postgresql", "mariadb"] = "postgresql"
+    host: Annotated[str, Matching(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", "a host name or an IP address", 253)]
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    keep: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many goldens are kept; one that a clone rests on is never removed."""
+
+
 class Safety(Model):
     """The circuit breaker: one run removes at most the greater of `removals` and `percent` of all environments."""
 
@@ -204,6 +218,7 @@ class Site(Model):
     environments: EnvironmentsRepository
     forge: Forge = Forge()
     repositories: dict[Label, Repository] = {}
+    databases: dict[Label, Database] = {}
     cluster: Cluster
     argocd: ArgoCD | None = None
     exposure: Exposure
