@@ -54,7 +54,7 @@ def main(ctx: click.Context, root: Path) -> None:
 
     Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
     7 git, kustomize or helm; 8 some environments failed or were held back, the others are done; 9 unknown name;
-    10 Argo CD; 11 image registry.
+    10 Argo CD; 11 image registry; 12 database server.
     """
     ctx.obj = Place(root.resolve())
 

@@ -83,3 +83,9 @@ class RegistryError(LayersiteError):
     """An image registry could not be asked, or its answer cannot be trusted; nothing was concluded from it."""
 
     exit_code = 11
+
+
+class DatabaseError(LayersiteError):
+    """A database server could not be asked or refused something; nothing was left that anyone can use."""
+
+    exit_code = 12
