@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from layersite.model.document import Document, Many, Matching, Model, read_document
+from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
 from layersite.model.names import BASELINE
 
-__all__ = ["SITE_FILE", "Database", "Provision", "Site", "load_site"]
+__all__ = ["SITE_FILE", "Database", "Migrations", "Provision", "Site", "load_site"]
 
 SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
@@ -190,6 +190,24 @@ class Images(Model):
     """Registries that are spoken to without TLS."""
 
 
+class Migrations(Model):
+    """Where a database's migrations are: the tool that applies them, and the folder of a repository that holds them.
+
+    A golden then serves only changes whose migrations lead on from what it has applied.
+    """
+
+    tool: Literal["alembic", "django", "flyway", "golang-migrate", "goose", "liquibase", "prisma", "rails"]
+    repository: Label
+    path: Annotated[
+        str, Matching(r"^(?![/-])(?!(.*/)?\.\.(/|$))[^\x00-\x1f:]+$", "a folder inside the repository, or `.`")
+    ]
+    table: (
+        Annotated[str, Matching(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", "`table` or `schema.table`")]
+        | None
+    ) = None
+    """Where the tool's ledger is not in its usual table."""
+
+
 class Database(Model):
     """A database of which environments get masked clones; `data/<name>/contract.yaml` says what becomes of each column.
 
@@ -202,6 +220,7 @@ class Database(Model):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     keep: Annotated[int, Field(ge=1, le=100)] = 3
     """How many goldens are kept; one that a clone rests on is never removed."""
+    migrations: Migrations | None = None
 
 
 class Safety(Model):
@@ -231,6 +250,15 @@ class Site(Model):
     safety: Safety = Safety()
     allowed_kinds: Many[Annotated[str, Matching(r"^[a-z0-9.-]+/[A-Z][A-Za-z0-9]+$", "`group/Kind`")]] = ()
     """Further namespaced kinds that apps may contain, as `group/Kind`."""
+
+    @model_validator(mode="after")
+    def _knows_the_repositories_of_migrations(self) -> "Site":
+        for name, database in self.databases.items():
+            used = database.migrations.repository if database.migrations else None
+            if used is not None and used not in self.repositories:
+                near = near_miss(used, self.repositories)
+                raise ValueError(f"`databases.{name}.migrations.repository`: there is no repository `{used}`{near}")
+        return self
 
     def namespace(self, environment: str) -> str:
         """Return the namespace of `environment`, at most 63 characters."""
