@@ -47,6 +47,7 @@ VERBS = {
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
+    "golden": "Build a masked, verified copy of a database: nox -s golden -- build shop",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
 WITH_ANSIBLE = {"reconcile", "preview", "teardown", "serve"}

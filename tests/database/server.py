@@ -59,6 +59,12 @@ class Server:
         self.run(database, sql)
         return self.uri(database)
 
+    def copy(self, template: str, database: str) -> None:
+        """Make `database` anew as a copy of `template`."""
+        with self.connect() as admin:
+            admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'.encode())
+            admin.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"'.encode())
+
     def run(self, database: str, sql: str) -> None:
         """Run a script with psql, which knows `COPY … FROM stdin`; it stops at the first error."""
         argv = [

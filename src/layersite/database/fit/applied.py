@@ -57,7 +57,7 @@ def read_applied(query: Query, tool: str, table: str | None = None) -> tuple[str
     ledger = LEDGERS[tool]
     table = table or ledger.table
     try:
-        rows = query(f"SELECT {ledger.columns} FROM {table} ORDER BY {ledger.order}")  # noqa: S608  checked names
+        rows = query(f"SELECT {ledger.columns} FROM {table} ORDER BY {ledger.order}")
     except DatabaseError as error:
         raise DatabaseError(
             f"the database has no ledger of {tool} in `{table}`; see `migrations` in layersite.yaml, and whether the "
