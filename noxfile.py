@@ -48,6 +48,7 @@ VERBS = {
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "golden": "Build a masked, verified copy of a database: nox -s golden -- build shop",
+    "fixtures": "Fill an environment's database with made-up rows: nox -s fixtures -- web-42 shop",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
 WITH_ANSIBLE = {"reconcile", "preview", "teardown", "serve"}

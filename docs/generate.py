@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from layersite.cli import main as cli
+from layersite.database.fixtures import Fixtures
 from layersite.model.catalog import App
 from layersite.model.contract import Contract
 from layersite.model.environment import Environment, Tombstone
@@ -18,6 +19,7 @@ FILES: dict[str, type[BaseModel]] = {
     "layersite.yaml": Site,
     "apps/&lt;app&gt;/app.yaml": App,
     "data/&lt;database&gt;/contract.yaml": Contract,
+    "data/&lt;database&gt;/fixtures.yaml": Fixtures,
     "environments/&lt;2 hex&gt;/&lt;name&gt;/environment.yaml": Environment,
     "environments/&lt;2 hex&gt;/&lt;name&gt;/tombstone.yaml": Tombstone,
 }

@@ -14,6 +14,7 @@ from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap
 from layersite.cli_data import golden
+from layersite.cli_fixtures import fixtures
 from layersite.model.errors import LayersiteError, PartialError
 from layersite.place import Place
 from layersite.reconcile import Outcome
@@ -235,3 +236,4 @@ def adopt(
 
 main.add_command(bootstrap)
 main.add_command(golden)
+main.add_command(fixtures)
