@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.database.building import Build
 from tests.database.server import DEBIAN, EMBEDDED, Server, running
 
 PAGILA = Path(__file__).parents[3] / "shared" / "samples" / "pagila"
@@ -42,3 +43,9 @@ def pagila(postgres: Server) -> str:
         pytest.skip("the Pagila samples are not beside the checkout")
     scripts = (PAGILA / "pagila-schema.sql", PAGILA / "pagila-data.sql")
     return postgres.create("pagila", "".join(path.read_text(encoding="utf-8") for path in scripts))
+
+
+@pytest.fixture
+def build(postgres: Server) -> Build:
+    """Build goldens on the embedded server."""
+    return Build(postgres)

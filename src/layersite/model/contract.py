@@ -130,14 +130,14 @@ Columns = Annotated[dict[Name, Action], Field(min_length=1)]
 
 
 class VirtualReference(Model):
-    """A foreign key that the schema does not declare, or `cut: true` for one that a subset shall not follow."""
+    """A foreign key that the schema does not declare, or one that a subset shall not follow: `cut: true`."""
 
     relation: Name
     columns: Annotated[Many[Name], Field(min_length=1)]
     target: Name
     target_columns: Annotated[Many[Name], Field(min_length=1)]
     cut: bool = False
-    """In a subset, set these columns to null where the target is not in it, instead of taking the target along."""
+    """In a subset, set these columns to null instead of taking what they refer to along."""
 
 
 class Subset(Model):

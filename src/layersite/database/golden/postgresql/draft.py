@@ -9,6 +9,7 @@ from layersite.database.golden.postgresql.connect import Connection, connect, ex
 from layersite.database.golden.postgresql.copy import copy_parts, parts
 from layersite.database.golden.postgresql.masks import identifier
 from layersite.database.golden.postgresql.source import PostgreSQLSource
+from layersite.database.golden.postgresql.subset import chosen_rows
 from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
@@ -65,7 +66,7 @@ def fill(uri: str, name: str, source: PostgreSQLSource, contract: Contract, sche
         with explained("the source's schema cannot be made again here"):
             draft.execute(schema_sql.before.encode())
         _drop_columns(draft, contract)
-        planned = parts(source.schema, contract, {})
+        planned = parts(source.schema, contract, chosen_rows(source.connection, source.schema, contract))
         rows = copy_parts(source.another, uri, name, source.snapshot, planned, workers)
         with explained("the sequences cannot be set"):
             _set_sequences(source, draft)
