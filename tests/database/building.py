@@ -19,16 +19,21 @@ from tests.database.server import Server
 __all__ = ["KEY", "Build", "wish"]
 
 KEY = "a made-up key of more than 32 characters"
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def wish(server: Server, relations: Mapping[str, Any] | None, database: str = "shop", **more: Any) -> Wish:
+def wish(
+    server: Server,
+    relations: Mapping[str, Any] | None,
+    database: str = "shop",
+    source: Server | None = None,
+    **more: Any,
+) -> Wish:
     """Return the wish for a golden of the database `database`; without `relations` by the proposed contract."""
-    engine = PostgreSQL(database, server.uri(database), server.uri(), subkey(KEY, "mask"))
+    engine = PostgreSQL(database, (source or server).uri(database), server.uri(), subkey(KEY, "mask"))
     if relations is None:
-        with engine.open_source() as source:
-            relations = as_data(propose(source.schema, source.samples))
-            more = {"large_objects": "drop", **more} if source.schema.large_objects else more
+        with engine.open_source() as opened:
+            relations = as_data(propose(opened.schema, opened.samples))
+            more = {"large_objects": "drop", **more} if opened.schema.large_objects else more
     document = read_document(Path("contract.yaml"), text=dump({"relations": dict(relations), **more}))
     return Wish(database, document.parse(Contract), document, engine, KEY)
 
@@ -38,15 +43,16 @@ class Build:
     """Makes the source with `sql`, builds its golden and gives a copy of it to look into."""
 
     server: Server
+    source: Server
 
     def __call__(self, sql: str, relations: Mapping[str, Any] | None = None, **more: Any) -> "Golden":
         """Build; the contract has `relations` and whatever `more` says."""
-        self.server.create("shop", sql)
+        self.source.create("shop", sql)
         return self.again(relations, **more)
 
     def again(self, relations: Mapping[str, Any] | None = None, **more: Any) -> "Golden":
         """Build from the source as it is now."""
-        made = build(wish(self.server, relations, **more), NOW, lambda _: None)
+        made = build(wish(self.server, relations, source=self.source, **more), datetime.now(UTC), lambda _: None)
         assert made is not None
         self.server.copy(made.golden.name, "look")
         return Golden(made, self.server)

@@ -48,4 +48,4 @@ def pagila(postgres: Server) -> str:
 @pytest.fixture
 def build(postgres: Server) -> Build:
     """Build goldens on the embedded server."""
-    return Build(postgres)
+    return Build(postgres, postgres)

@@ -24,6 +24,10 @@ class Source(Protocol):
     def version(self) -> str:
         """The server's version, such as 18.4."""
 
+    @property
+    def snapshot(self) -> str:
+        """As of which moment it is read, as it names that moment."""
+
     def samples(self, relation: Relation) -> Mapping[str, Sequence[str]]:
         """Return some values of each text column, for a proposal."""
 

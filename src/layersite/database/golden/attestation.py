@@ -32,6 +32,8 @@ class Attestation(Model):
     built: Moment
     layersite: str
     source_server: str
+    snapshot: str
+    """As of which moment the source was read, as it names that moment."""
     server: str
     contract: Digest
     rows: Annotated[int, Field(ge=0)]

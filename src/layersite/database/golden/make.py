@@ -95,7 +95,7 @@ def build(wish: Wish, now: datetime, tell: Tell, dry_run: bool = False) -> Made 
                 server.drop(draft.name)
             raise
         tell(f"published {golden.name}")
-        return Made(golden, attestation, dropped=_keep(wish, server))
+        return Made(golden, attestation, dropped=_keep(wish, server, golden.name))
 
 
 def _fresh(wish: Wish, server: Server, now: datetime) -> Made | None:
@@ -127,6 +127,7 @@ def _publish(
         built=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         layersite=__version__,
         source_server=source.version,
+        snapshot=source.snapshot,
         server=server.version,
         contract=wish.contract_digest,
         rows=draft.rows,
@@ -154,10 +155,11 @@ def _publish(
     return golden, signed
 
 
-def _keep(wish: Wish, server: Server) -> tuple[str, ...]:
+def _keep(wish: Wish, server: Server, newest: str) -> tuple[str, ...]:
     """Drop all but the newest goldens, never one that a clone rests on."""
+    older = [golden.name for golden, _ in server.goldens() if golden.name != newest]
     used = server.used()
-    gone = tuple(golden.name for golden, _ in server.goldens()[wish.keep :] if golden.name not in used)
+    gone = tuple(name for name in older[wish.keep - 1 :] if name not in used)
     for name in gone:
         server.drop(name)
     return gone

@@ -30,15 +30,16 @@ JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamesp
 JOIN pg_roles r ON r.oid = ANY (p.polroles)"""
 
 _SEQUENCES = """
-SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', tn.nspname, t.relname), a.attname
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT format('%I.%I', n.nspname, c.relname),
+    CASE WHEN t.oid IS NOT NULL THEN format('%I.%I', tn.nspname, t.relname) END, a.attname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
 LEFT JOIN (
     SELECT refobjid AS sequence, d.adrelid AS relation, d.adnum AS number
     FROM pg_depend JOIN pg_attrdef d ON d.oid = objid
     WHERE classid = 'pg_attrdef'::regclass AND refclassid = 'pg_class'::regclass
     UNION SELECT objid, refobjid, refobjsubid FROM pg_depend
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
-) use ON use.sequence = c.oid
+) use ON use.sequence = c.oid AND s.seqincrement > 0
 LEFT JOIN pg_class t ON t.oid = use.relation AND t.relkind IN ('r', 'p')
 LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = use.number
