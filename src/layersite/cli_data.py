@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from layersite.model.errors import DatabaseError
+from layersite.model.document import near_miss
+from layersite.model.environment import Environment
+from layersite.model.errors import DatabaseError, PartialError, UnknownNameError
 from layersite.place import Place
+from layersite.playbooks import Playbooks
 from layersite.report import Console
 
-__all__ = ["golden"]
+__all__ = ["clone", "golden"]
 
 _output_option = click.option(
     "--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON."
@@ -100,3 +103,40 @@ def list_(place: Place, database: str, output: str) -> None:
         found = [golden for golden, _ in server.goldens()]
     rows = [(g.name, g.built, str(g.rows), str(g.bytes), g.server, g.attestation[:12]) for g in found]
     Console(output == "json").data([each.model_dump(mode="json") for each in found], _HEADER, rows)
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--reset",
+    is_flag=True,
+    help="Make the clones anew, of the newest goldens that suit it; what was written to them is lost.",
+)
+@_dry_run_option
+@_output_option
+@click.pass_obj
+def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> None:
+    """Bring the committed environment NAME the databases that it needs, where they are missing."""
+    console = Console(output == "json")
+    _, catalog = place.load()
+    environment = place.bot(console.tell).choose_anew(name, dry_run=dry_run) if reset else _committed(place, name)
+    delivery = Playbooks(place.root, catalog).databases([environment], reset=reset, dry_run=dry_run)[name]
+    header = ("database", "golden", "built", "rows", "method", "seconds", "clone")
+    rows = [
+        (each.database, each.golden, each.golden_built, f"{each.rows:,}", each.method, f"{each.seconds:g}", each.name)
+        for each in delivery.databases
+    ]
+    console.data([each.model_dump(mode="json") for each in delivery.databases], header, rows)
+    if dry_run:
+        console.line("dry run: nothing was changed")
+    if delivery.problem is not None:
+        raise PartialError(delivery.problem)
+
+
+def _committed(place: Place, name: str) -> Environment:
+    site, _ = place.load()
+    entries = place.store(site).read().entries
+    environment = entries[name].environment if name in entries else None
+    if environment is None:
+        raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, entries)}")
+    return environment

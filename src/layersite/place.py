@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
+from layersite.forge.tree import GitTrees
 from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import LayersiteError, ToolError
@@ -25,6 +26,7 @@ from layersite.store import Store
 
 if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
+    from layersite.data.choose import Chooser
     from layersite.registry import Registry
 
 __all__ = ["Place", "variable"]
@@ -105,8 +107,15 @@ class Place:
             gate=Gate(site.images, _digests(site), follower, _now, tell),
             follower=follower,
             now=_now,
+            choose=self.chooser(site) if site.databases else None,
             tell=tell,
         )
+
+    def chooser(self, site: Site) -> "Chooser":
+        """Return what finds the goldens that environments get clones of."""
+        from layersite.data.choose import Chooser
+
+        return Chooser(site, GitTrees(site.repositories, self.cache / "trees"))
 
     def smoke(self, name: str) -> tuple[bool, str]:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""

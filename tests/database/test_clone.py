@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from layersite.database.clone import Order, Quiet, admit, provide
+from layersite.database.clone import Order, admit, provide
 from layersite.database.clone.postgresql import PostgreSQL
+from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import DatabaseError
 from tests.database.goldens import publish

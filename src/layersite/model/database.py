@@ -1,5 +1,6 @@
 """The databases that layersite makes, goldens and clones: what a server remembers of them, and what they are called."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from layersite.model.document import Model
 from layersite.model.names import fit
 
-__all__ = ["Clone", "Data", "Golden", "clone_name", "golden_name", "variable_of"]
+__all__ = ["Brought", "Clone", "Data", "Delivery", "Golden", "clone_name", "golden_name", "secret_name", "variable_of"]
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -45,6 +46,33 @@ class Clone(Model):
     built: Moment
 
 
+class Brought(Model):
+    """What an environment got: its clone `name`, made in `seconds` by `method`, of a golden with so many rows."""
+
+    database: str
+    name: str
+    golden: str
+    golden_built: str
+    rows: int
+    method: str
+    seconds: float
+
+    @classmethod
+    def of(cls, clone: Clone, golden: Golden | None) -> "Brought":
+        """Return what `clone` is, with what its golden tells if that is still there."""
+        built, rows = (golden.built, golden.rows) if golden else ("", 0)
+        made = clone.model_dump(include={"database", "name", "golden", "method", "seconds"})
+        return cls.model_validate({**made, "golden_built": built, "rows": rows})
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the databases of an environment: what it got, and why not all (None if it is all)."""
+
+    problem: str | None = None
+    databases: tuple[Brought, ...] = ()
+
+
 class Data(Model):
     """What `environment.yaml` says of one database of an environment: where it is and which proof it rests on."""
 
@@ -65,6 +93,11 @@ def clone_name(prefix: str, environment: str, database: str) -> str:
     `prefix` is the site's namespace prefix, by which alone a clone is known as the site's; no two pairs share a name.
     """
     return _word(f"{prefix}{environment}__{fit(database, 63 - len(prefix) - len(environment) - 2)}")
+
+
+def secret_name(database: str) -> str:
+    """Return the name of the Secret by which the pods of an environment find their clone of `database`."""
+    return f"database-{database}"
 
 
 def variable_of(database: str, what: Literal["SOURCE", "SERVER", "KEY"]) -> str:

@@ -106,6 +106,8 @@ class Tombstone(Model):
     cause: Literal["closed", "expired", "teardown"]
     reason: str
     members: Many[Member] = ()
+    data: dict[Label, Data] | None = None
+    """The databases that it had, whose clones go too."""
     reap: Many[str] = ("application", "namespace")
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from layersite.model.database import Brought
 from layersite.model.environment import Environment, Tombstone
 
 __all__ = ["FINAL", "Standing", "State", "Trouble"]
@@ -39,6 +40,7 @@ class Standing:
     plan: tuple[str, ...] = ()
     smoke: str = ""
     """What the smoke tests said; empty where none ran."""
+    databases: tuple[Brought, ...] = ()
 
     @property
     def generation(self) -> int:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from layersite.model.database import Brought
 from layersite.model.environment import Environment, Member
 from layersite.model.standing import Standing, Trouble
 
@@ -99,6 +100,8 @@ def _lines(standing: Standing) -> Iterator[str]:
     yield from ("", _quoted(standing.summary))
     for trouble in standing.troubles:
         yield from _trouble(trouble)
+    if standing.databases:
+        yield from ("", *map(_database, standing.databases))
     if standing.smoke:
         yield from ("", "<details><summary>Smoke tests</summary>", "", *_block(standing.smoke.splitlines()))
         yield "</details>"
@@ -110,6 +113,12 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
     if standing.state in ("ready", "deploying", "waiting", "failed"):
         yield from ("", "It lives as long as its change is open, and every push renews it.")
+
+
+def _database(brought: Brought) -> str:
+    origin = f"{span(brought.golden)}, built {_escaped(brought.golden_built)} with {brought.rows:,} rows"
+    how = f"cloned by {_escaped(brought.method)} in {brought.seconds:g} s"
+    return f"- Database {span(brought.database)} from {origin}; {how}"
 
 
 def _code_point(found: re.Match[str]) -> str:

@@ -4,26 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from typing import Protocol
 
 from layersite.database.ledger import Record
+from layersite.model.contract import Quiet
 from layersite.model.database import Clone, clone_name
-from layersite.model.document import Many, Matching, Model
 
-__all__ = ["Copied", "Engine", "Order", "Quiet", "Taken", "private_name"]
-
-Table = Annotated[str, Matching(r"^[^\x00-\x1f]+$", "the name of a table, such as public.outbox")]
-Value = str | int | float | bool | None
-
-
-class Quiet(Model):
-    """What keeps a clone from acting as the original would: tables to empty, and values for columns of every row.
-
-    Outboxes, queues, sessions and job tables are emptied; addresses of webhooks, keys and switches are set.
-    """
-
-    empty: Many[Table] = ()
-    set: dict[Table, dict[str, Value]] = {}
+__all__ = ["Copied", "Engine", "Order", "Taken", "private_name"]
 
 
 @dataclass(frozen=True)

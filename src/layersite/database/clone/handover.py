@@ -6,7 +6,7 @@ first superuser. So each object is named, in one round trip.
 
 from typing import TYPE_CHECKING
 
-from layersite.database.clone.api import Quiet
+from layersite.model.contract import Quiet
 from layersite.model.errors import DatabaseError
 
 if TYPE_CHECKING:

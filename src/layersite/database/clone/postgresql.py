@@ -10,9 +10,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database import ledger
-from layersite.database.clone.api import Copied, Order, Quiet, Taken, private_name
+from layersite.database.clone.api import Copied, Order, Taken, private_name
 from layersite.database.clone.handover import hand_over, quieten
 from layersite.database.ledger import Record, Role
+from layersite.model.contract import Quiet
 from layersite.model.database import Clone
 from layersite.model.errors import DatabaseError
 

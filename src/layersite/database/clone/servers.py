@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Literal
 
 from layersite.database.clone.api import Engine
 from layersite.model.database import variable_of
@@ -13,7 +12,7 @@ __all__ = ["engine_of"]
 
 
 @contextmanager
-def engine_of(database: str, kind: Literal["postgresql", "mariadb"]) -> Iterator[Engine]:
+def engine_of(database: str, kind: str) -> Iterator[Engine]:
     """Give a session on the server that holds the goldens and clones of `database`; it ends afterwards.
 
     Raises:
