@@ -16,7 +16,7 @@ organization: Example
 environments: {url: environments.git}
 cluster: {baseline: {managed: true}}
 exposure: {domain: preview.example.com}
-databases: {pagila: {host: database.example.com}}
+databases: {pagila: {host: database.databases.svc}}
 """
 Command = Callable[..., Result]
 

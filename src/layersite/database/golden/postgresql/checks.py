@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
+from layersite.database.golden.overlap import columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.masks import identifier, literal
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.schema import Column, Reference, Relation, Schema
-from layersite.model.contract import Action, Contract, Number, Rule
+from layersite.model.contract import Contract, Number, Rule
 
-__all__ = ["alone", "columns_of", "structure"]
+__all__ = ["alone", "structure"]
 
 _STATISTICS = """
 SELECT value FROM pg_stats s CROSS JOIN LATERAL unnest(
@@ -32,14 +33,6 @@ def alone(golden: Connection, schema: Schema, contract: Contract) -> tuple[Check
         _anonymity(golden, contract),
         _statistics(golden, schema, contract),
     )
-
-
-def columns_of(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Column, Action]]:
-    """Give every column of every table that has rows in a golden, with what became of it."""
-    for relation in schema.relations.values():
-        if relation.kind in ("table", "partitioned") and not relation.parent:
-            for name, action in contract.columns(relation.name).items():
-                yield relation, relation.columns[name], action
 
 
 def structure(golden: Connection, schema: Schema, contract: Contract) -> Check:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from layersite.database import ledger
 from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
+from layersite.database.golden.overlap import overlap
 from layersite.database.golden.postgresql import canaries, checks, draft
 from layersite.database.golden.postgresql.archive import archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
+from layersite.database.golden.postgresql.hashes import hasher
 from layersite.database.golden.postgresql.masks import identifier
-from layersite.database.golden.postgresql.overlap import overlap
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 from layersite.model.contract import Contract
@@ -71,7 +72,7 @@ class Server:
         with connect(self.uri, draft, read_only=True, **self.nonce) as golden:
             return (
                 checks.structure(golden, schema, contract),
-                overlap(source.connection, golden, schema, contract),
+                overlap(hasher(source.connection), hasher(golden), schema, contract),
                 *checks.alone(golden, schema, contract),
                 Check(name="canaries", looked_at=len(contract.canaries), problems=tuple(missing)),
                 canaries.dump_is_clean(self.uri, draft, contract.canaries),

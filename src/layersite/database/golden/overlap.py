@@ -12,13 +12,10 @@ from functools import cache
 
 from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.postgresql.checks import columns_of
-from layersite.database.golden.postgresql.connect import Connection, explained
-from layersite.database.golden.postgresql.masks import identifier
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
 
-__all__ = ["overlap"]
+__all__ = ["Hasher", "Hashes", "columns_of", "overlap", "share_of"]
 
 _SAMPLE = 200_000
 """How many hashes of one column are compared at most."""
@@ -30,24 +27,41 @@ _DEVIATIONS = 6
 
 
 @dataclass(frozen=True)
-class _Hashes:
+class Hashes:
     """Hashes of the different values of a column; of each, one in `share`."""
 
     values: frozenset[int]
     share: int
 
-    def common(self, other: "_Hashes") -> int:
+    def common(self, other: "Hashes") -> int:
         """Return how many the two have in common, and count only what both would have taken."""
         share = max(self.share, other.share)
         return sum(value % share == 0 for value in self.values & other.values)
 
 
-def overlap(source: Connection, golden: Connection, schema: Schema, contract: Contract) -> Check:
+Hasher = Callable[[Relation, str, tuple[str, ...], int], Hashes]
+"""Hashes a relation's column of one side, together with the columns of a key, where values are of some length."""
+
+
+def share_of(relation: Relation) -> int:
+    """Return of how many hashes one is compared."""
+    return 1 << max(0, math.ceil(math.log2(max(relation.rows, 1) / _SAMPLE)))
+
+
+def columns_of(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Column, Action]]:
+    """Give every column of every table that has rows in a golden, with what became of it."""
+    for relation in schema.relations.values():
+        if relation.kind in ("table", "partitioned") and not relation.parent:
+            for name, action in contract.columns(relation.name).items():
+                yield relation, relation.columns[name], action
+
+
+def overlap(source: Hasher, golden: Hasher, schema: Schema, contract: Contract) -> Check:
     """No more values of a masked column are in the golden than chance explains."""
     problems: list[str] = []
     remarks: list[str] = []
     looked_at = 0
-    of_golden = cache(lambda relation, name, pairing: _hashes(golden, schema.relations[relation], name, pairing))
+    of_golden = cache(lambda relation, name, pairing: golden(schema.relations[relation], name, pairing, 1))
     for relation, column, action in columns_of(schema, contract):
         if isinstance(action, str):
             continue
@@ -56,7 +70,7 @@ def overlap(source: Connection, golden: Connection, schema: Schema, contract: Co
             remarks.append(f"{relation.name}.{column.name}: {reason}")
             continue
         looked_at += 1
-        raw = _hashes(source, relation, column.name, pairing, _shortest(action))
+        raw = source(relation, column.name, pairing, _shortest(action))
         made = of_golden(relation.name, column.name, pairing)
         problems += _excess(f"{relation.name}.{column.name}", raw, made, _chance(action, column, raw, made, pairing))
         if action.mask in _DISTINCTIVE:
@@ -86,24 +100,7 @@ def _shortest(action: Rule) -> int:
     return 1 if isinstance(action, (Number, Date, Choice)) else _SHORTEST_TEXT if action.mask == "text" else _SHORTEST
 
 
-def _hashes(
-    connection: Connection, relation: Relation, name: str, pairing: tuple[str, ...], shortest: int = 1
-) -> _Hashes:
-    share = 1 << max(0, math.ceil(math.log2(max(relation.rows, 1) / _SAMPLE)))
-    column = identifier(name)
-    finite = f" AND isfinite({column})" if relation.columns[name].family in ("date", "timestamp") else ""
-    key = " || chr(31) || ".join([*(f"{identifier(each)}::text" for each in pairing), f"{column}::text"])
-    hashed = f"sha256(decode(current_setting('layersite.nonce'), 'hex') || convert_to({key}, 'UTF8'))"
-    number = f"('x' || encode(substr({hashed}, 1, 7), 'hex'))::bit(56)::bigint"
-    query = (
-        f"SELECT DISTINCT h FROM (SELECT {number} AS h FROM {relation.name}"
-        f" WHERE length({column}::text) >= {shortest}{finite} OFFSET 0) s WHERE h % {share} = 0"
-    )
-    with explained(f"{relation.name} cannot be compared"):
-        return _Hashes(frozenset(row[0] for row in connection.execute(query.encode())), share)
-
-
-def _chance(action: Rule, column: Column, raw: _Hashes, made: _Hashes, pairing: tuple[str, ...]) -> float:
+def _chance(action: Rule, column: Column, raw: Hashes, made: Hashes, pairing: tuple[str, ...]) -> float:
     """Return how many values are expected to be in both by chance."""
     if isinstance(action, Date):
         return 0.0
@@ -113,7 +110,7 @@ def _chance(action: Rule, column: Column, raw: _Hashes, made: _Hashes, pairing: 
     return len(raw.values) * len(made.values) * max(raw.share, made.share) / size
 
 
-def _excess(what: str, raw: _Hashes, made: _Hashes, chance: float) -> Iterator[str]:
+def _excess(what: str, raw: Hashes, made: Hashes, chance: float) -> Iterator[str]:
     found = raw.common(made)
     if found > chance + _DEVIATIONS * math.sqrt(chance):
         yield f"{found} values of {what} are in the golden as they are in the source; chance explains {chance:.1f}"
@@ -122,10 +119,10 @@ def _excess(what: str, raw: _Hashes, made: _Hashes, chance: float) -> Iterator[s
 def _elsewhere(
     relation: Relation,
     column: Column,
-    raw: _Hashes,
+    raw: Hashes,
     schema: Schema,
     contract: Contract,
-    of_golden: Callable[[str, str, tuple[str, ...]], _Hashes],
+    of_golden: Callable[[str, str, tuple[str, ...]], Hashes],
 ) -> Iterator[str]:
     """Look for the raw values in every column that is kept, and in materialized views."""
     for other in schema.relations.values():
