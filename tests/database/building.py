@@ -26,10 +26,11 @@ def wish(
     relations: Mapping[str, Any] | None,
     database: str = "shop",
     source: Server | None = None,
+    user: tuple[str, str] | None = None,
     **more: Any,
 ) -> Wish:
     """Return the wish for a golden of the database `database`; without `relations` by the proposed contract."""
-    engine = PostgreSQL(database, (source or server).uri(database), server.uri(), subkey(KEY, "mask"))
+    engine = PostgreSQL(database, (source or server).uri(database, *(user or ())), server.uri(), subkey(KEY, "mask"))
     if relations is None:
         with engine.open_source() as opened:
             relations = as_data(propose(opened.schema, opened.samples))

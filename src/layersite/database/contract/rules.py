@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from layersite.database.schema import Column, Family
 from layersite.model.contract import Choice, Constant, Date, Identifier, Json, Number, Rule, Value
 
-__all__ = ["CONSONANTS", "SYLLABLES", "VOWELS", "Shape", "domain_of", "shape", "unfit"]
+__all__ = ["CONSONANTS", "SYLLABLES", "VOWELS", "Shape", "domain_of", "shape", "unfit", "value_shape"]
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 SYLLABLES = "".join(consonant + vowel for consonant in CONSONANTS for vowel in VOWELS)[:128]
@@ -67,10 +67,15 @@ def domain_of(rule: Rule) -> str:
     return getattr(rule, "domain", None) or rule.mask
 
 
+def value_shape(rule: Value) -> Shape:
+    """Return what `rule` makes, in a column or in a document."""
+    return _VALUES[rule.mask]
+
+
 def shape(rule: Rule, column: Column) -> Shape:
     """Return what `rule` makes in `column`."""
     if isinstance(rule, Value):
-        return _VALUES[rule.mask]
+        return value_shape(rule)
     if isinstance(rule, Identifier):
         digits = min(column.length or 18, 18) - column.scale
         return _IDENTIFIERS.get(column.family, Shape(f"[0-9]{{1,{digits}}}(\\.0+)?", 10**digits))

@@ -15,11 +15,11 @@ from layersite.database.golden.attestation import Check
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
 
-__all__ = ["Hasher", "Hashes", "columns_of", "overlap", "share_of"]
+__all__ = ["DISTINCTIVE", "Hasher", "Hashes", "columns_of", "overlap", "share_of"]
 
 _SAMPLE = 200_000
 """How many hashes of one column are compared at most."""
-_DISTINCTIVE = ("email", "phone", "iban", "ip", "identifier", "street")
+DISTINCTIVE = ("email", "phone", "iban", "ip", "identifier", "street")
 """Rules for values that stand for one person: they may not be found in any other column either."""
 _SHORTEST = 6
 _SHORTEST_TEXT = 12
@@ -73,7 +73,7 @@ def overlap(source: Hasher, golden: Hasher, schema: Schema, contract: Contract) 
         raw = source(relation, column.name, pairing, _shortest(action))
         made = of_golden(relation.name, column.name, pairing)
         problems += _excess(f"{relation.name}.{column.name}", raw, made, _chance(action, column, raw, made, pairing))
-        if action.mask in _DISTINCTIVE:
+        if action.mask in DISTINCTIVE:
             problems += _elsewhere(relation, column, raw, schema, contract, of_golden)
     return Check(name="overlap", looked_at=looked_at, problems=tuple(problems), remarks=tuple(remarks))
 

@@ -20,6 +20,8 @@ __all__ = ["dump_is_clean", "files_are_clean", "planted"]
 _CHUNK = 1 << 20
 _FILES = "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
 
+_SYSTEM = "SELECT system_identifier FROM pg_control_system()"
+
 
 def planted(source: Connection, schema: Schema, contract: Contract) -> list[str]:
     """Return what is wrong with the canaries in the source: each must stand in a column that is not kept."""
@@ -55,8 +57,10 @@ def dump_is_clean(uri: str, name: str, canaries: Sequence[str]) -> Check:
     return Check(name="dump", looked_at=len(canaries), problems=tuple(_say(found, "the logical dump")))
 
 
-def files_are_clean(draft: Connection, server: Connection, canaries: Sequence[str]) -> Check:
+def files_are_clean(draft: Connection, source: Connection, server: Connection, canaries: Sequence[str]) -> Check:
     """No canary is in a data file of the draft, nor in the write-ahead log, where this program can read them."""
+    if not canaries:
+        return Check(name="files", looked_at=0)
     row = server.execute("SELECT pg_has_role('pg_read_all_settings', 'USAGE')").fetchone()
     folder, oid = (draft.execute(_FILES).fetchone() or ("", 0)) if row and row[0] else ("", 0)
     database = Path(folder or "/", "base", str(oid))
@@ -64,14 +68,17 @@ def files_are_clean(draft: Connection, server: Connection, canaries: Sequence[st
         return Check(name="files", looked_at=0, remarks=("the server's data directory cannot be read from here",))
     with explained("the server cannot write its files out"):
         server.execute("CHECKPOINT")
-    if not canaries:
-        return Check(name="files", looked_at=0)
-    files = [path for place in (database, Path(folder, "pg_wal")) for path in place.iterdir() if path.is_file()]
+    is_apart = source.execute(_SYSTEM).fetchone() != server.execute(_SYSTEM).fetchone()
+    places = (database, Path(folder, "pg_wal")) if is_apart else (database,)
+    files = [path for place in places for path in place.iterdir() if path.is_file()]
     found: set[int] = set()
     for path in files:
         with path.open("rb") as file:
             found |= _search(iter(lambda file=file: file.read(_CHUNK), b""), canaries)  # type: ignore[misc]
-    return Check(name="files", looked_at=len(files), problems=tuple(_say(found, "the server's data files")))
+    remarks = () if is_apart else ("the write-ahead log, for the source lies on the same server and writes to it too",)
+    return Check(
+        name="files", looked_at=len(files), problems=tuple(_say(found, "the server's data files")), remarks=remarks
+    )
 
 
 def _search(chunks: Iterator[bytes], canaries: Sequence[str]) -> set[int]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from layersite.database.contract.rules import shape
+from layersite.database.contract.rules import shape, value_shape
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.overlap import columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.masks import identifier, literal
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.schema import Column, Reference, Relation, Schema
-from layersite.model.contract import Contract, Number, Rule
+from layersite.model.contract import Choice, Constant, Contract, Json, Number, Rule
 
 __all__ = ["alone", "structure"]
 
@@ -39,6 +39,7 @@ def structure(golden: Connection, schema: Schema, contract: Contract) -> Check:
     """Everything that the source has and the contract keeps is there, with its keys, and finished."""
     found = read_schema(golden)
     problems = [row[0] for row in golden.execute(_UNFINISHED)]
+    problems += [f"{name} is not in the source" for name in found.relations if name not in schema.relations]
     for relation in schema.relations.values():
         if relation.kind != "foreign" and not _is_dropped_view(relation, contract):
             problems += _differences(relation, found.relations.get(relation.name), contract)
@@ -95,16 +96,40 @@ def _tests(relation: Relation, contract: Contract) -> Iterator[tuple[str, str]]:
 def _test(column: Column, rule: Rule) -> str | None:
     """Return the condition that a value is not of the rule's making."""
     there = identifier(column.name)
-    if isinstance(rule, Number) and not column.array:
-        return f"{there} NOT BETWEEN {rule.min} AND {rule.max}"
+    if isinstance(rule, Json):
+        return _foreign_leaves(f"{there}::jsonb", rule)
     pattern = shape(rule, column).pattern
-    if pattern is None:
+    item = "v" if column.array else there
+    value = f"host({item})" if column.family == "inet" else f"{item}::text"
+    if isinstance(rule, Number):
+        bad = f"{value}::numeric NOT BETWEEN {rule.min} AND {rule.max}"
+    elif isinstance(rule, Constant | Choice):
+        values = (rule.value,) if isinstance(rule, Constant) else rule.values
+        bad = f"{value} NOT IN ({', '.join(f'{literal(each)}::{_single(column)}::text' for each in values)})"
+    elif pattern is not None:
+        bad = f"{value} <> '' AND {value} !~ {literal(f'^({pattern})$')}"
+    else:
         return None
-    value = "host(v)" if column.family == "inet" else "v::text"
-    bad = f"{value} <> '' AND {value} !~ {literal(f'^({pattern})$')}"
-    if column.array:
-        return f"EXISTS (SELECT FROM unnest({there}) v WHERE {bad})"
-    return bad.replace("host(v)", f"host({there})").replace("v::text", f"{there}::text")
+    return f"EXISTS (SELECT FROM unnest({there}) v WHERE {bad})" if column.array else bad
+
+
+def _single(column: Column) -> str:
+    return column.type.removesuffix("[]")
+
+
+def _foreign_leaves(there: str, rule: Json) -> str:
+    """Look for anything in a document that is on no listed path, and for masked leaves of another shape."""
+    paths = {path: f"ARRAY[{', '.join(map(literal, path.split('.')))}]" for path in rule.paths}
+    rest = " #- ".join([there, *paths.values()])
+    tests = [f"jsonb_path_exists({rest}, '$.** ? (@.type() != \"object\")')"]
+    for path, leaf in rule.paths.items():
+        if leaf != "keep":
+            pattern = literal(f"^({value_shape(leaf).pattern})?$")
+            tests.append(f"{there} #>> {paths[path]} !~ {pattern}")
+    parents = {tuple(path.split(".")[:depth]) for path in rule.paths for depth in range(path.count(".") + 1)}
+    steps = sorted(f"ARRAY[{', '.join(map(literal, parent))}]::text[]" for parent in parents)
+    is_odd = " OR ".join(f"jsonb_typeof({there} #> {step}) <> 'object'" for step in steps) or "false"
+    return f"CASE WHEN {is_odd} THEN true ELSE {' OR '.join(tests)} END"
 
 
 def _references(golden: Connection, all_of_them: Sequence[Reference]) -> Check:
@@ -142,7 +167,9 @@ def _statistics(golden: Connection, schema: Schema, contract: Contract) -> Check
     problems = []
     looked_at = 0
     for relation, column, action in columns_of(schema, contract):
-        if isinstance(action, str) or column.array or not (pattern := shape(action, column).pattern):
+        if isinstance(action, str | Choice | Constant) or column.array:
+            continue
+        if not (pattern := shape(action, column).pattern):
             continue
         looked_at += 1
         found = golden.execute(_STATISTICS, (relation.name, column.name, f"^({pattern})(/32)?$")).fetchall()

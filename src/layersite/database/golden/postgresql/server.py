@@ -13,7 +13,8 @@ from layersite.database.golden.postgresql import canaries, checks, draft
 from layersite.database.golden.postgresql.archive import archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
 from layersite.database.golden.postgresql.hashes import hasher
-from layersite.database.golden.postgresql.masks import identifier
+from layersite.database.golden.postgresql.literals import schema_is_clean
+from layersite.database.golden.postgresql.masks import identifier, nonce_settings
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 from layersite.model.contract import Contract
@@ -25,12 +26,12 @@ __all__ = ["Server"]
 
 @dataclass(frozen=True)
 class Server:
-    """One server, for goldens of `database`; `nonce` is the setting under which values are compared."""
+    """One server, for goldens of `database`; values are compared under the key `nonce`."""
 
     uri: str = field(repr=False)
     connection: Connection
     database: str
-    nonce: dict[str, str] = field(repr=False)
+    nonce: bytes = field(repr=False)
     workers: int = 2
 
     @property
@@ -69,14 +70,18 @@ class Server:
         assert isinstance(source, PostgreSQLSource)  # noqa: S101  one engine gives both
         schema = source.schema
         missing = canaries.planted(source.connection, schema, contract)
-        with connect(self.uri, draft, read_only=True, **self.nonce) as golden:
+        with connect(self.uri, draft, read_only=True, **nonce_settings(self.nonce)) as golden:
+            structure = checks.structure(golden, schema, contract)
+            if structure.problems:
+                return (structure,)
             return (
-                checks.structure(golden, schema, contract),
+                structure,
                 overlap(hasher(source.connection), hasher(golden), schema, contract),
+                schema_is_clean(self.uri, draft, source.connection, schema, contract, self.nonce),
                 *checks.alone(golden, schema, contract),
                 Check(name="canaries", looked_at=len(contract.canaries), problems=tuple(missing)),
                 canaries.dump_is_clean(self.uri, draft, contract.canaries),
-                canaries.files_are_clean(golden, self.connection, contract.canaries),
+                canaries.files_are_clean(golden, source.connection, self.connection, contract.canaries),
             )
 
     def verify_again(self, golden: str, contract: Contract) -> tuple[Check, ...]:
