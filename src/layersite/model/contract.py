@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from layersite.model.document import Document, Many, Matching, Model, read_document
 
@@ -111,22 +111,54 @@ class Json(Model):
     paths: dict[Path_, Annotated[Literal["keep"] | Value, Field(union_mode="left_to_right")]] = {}
 
 
-Rule = Annotated[
-    Value | Identifier | Number | Date | Constant | Choice | Json,
-    Field(discriminator="mask"),
-]
+Rule = Value | Identifier | Number | Date | Constant | Choice | Json
+_RULES = {
+    "identifier": "identifier",
+    "number": "number",
+    "date": "date",
+    "constant": "constant",
+    "choice": "choice",
+    "json": "json",
+    **dict.fromkeys(get_args(Value.model_fields["mask"].annotation), "value"),
+}
 
 
 def _word_for_null(value: Any) -> Any:  # noqa: ANN401  what YAML gave
     return "null" if value is None else value
 
 
-Action = Annotated[Literal["keep", "null", "drop"] | Rule, BeforeValidator(_word_for_null)]
+def _kind(value: Any) -> str | None:  # noqa: ANN401  what YAML gave
+    """Tell a word from each rule, so that a mistake is told of that rule alone."""
+    mask = value.get("mask") if isinstance(value, dict) else getattr(value, "mask", None)
+    return _RULES.get(str(mask)) if mask is not None or isinstance(value, dict) else "word"
+
+
+Action = Annotated[
+    Annotated[Literal["keep", "null", "drop"], Tag("word")]
+    | Annotated[Value, Tag("value")]
+    | Annotated[Identifier, Tag("identifier")]
+    | Annotated[Number, Tag("number")]
+    | Annotated[Date, Tag("date")]
+    | Annotated[Constant, Tag("constant")]
+    | Annotated[Choice, Tag("choice")]
+    | Annotated[Json, Tag("json")],
+    Discriminator(
+        _kind, custom_error_type="rule", custom_error_message=f"`mask` must be one of {', '.join(sorted(_RULES))}"
+    ),
+    BeforeValidator(_word_for_null),
+]
 """What becomes of a column; `null` may be written without quotes."""
 
 Canary = Annotated[str, Matching(r"^[A-Za-z0-9@._+-]{8,}$", "at least 8 letters, digits and @._+-", 200)]
 
 Columns = Annotated[dict[Name, Action], Field(min_length=1)]
+
+
+Listed = Annotated[
+    Annotated[Literal["keep", "drop"], Tag("word")] | Annotated[Columns, Tag("columns")],
+    Discriminator(lambda value: "columns" if isinstance(value, dict) else "word"),
+]
+"""What becomes of a relation: of each of its columns, or of all of it."""
 
 
 class VirtualReference(Model):
@@ -170,7 +202,7 @@ class Quiet(Model):
 class Contract(Model):
     """`data/<database>/contract.yaml`: what becomes of every column, and how a golden is checked."""
 
-    relations: dict[Name, Annotated[Literal["keep", "drop"] | Columns, Field(union_mode="left_to_right")]] = {}
+    relations: dict[Name, Listed] = {}
     """By name as SQL writes it. A table lists its columns, or is `drop`ped: there, without rows. A view or a
     materialized view is `keep`, computed from the masked tables, or `drop`, not there at all. Partitions follow their
     root."""
