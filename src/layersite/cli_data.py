@@ -84,9 +84,10 @@ def verify(place: Place, database: str, name: str | None, output: str) -> None:
     from layersite.database.golden.place import wish_of
 
     found = verify_goldens(wish_of(place.root, database), name)
-    rows = [(golden, "; ".join(problems) or "right") for golden, problems in found.items()]
-    Console(output == "json").data(found, ("golden", "found"), rows)
-    if any(found.values()):
+    rows = [(golden, "; ".join(verdict.problems) or "right", verdict.remark) for golden, verdict in found.items()]
+    data = {golden: {"problems": list(each.problems), "not_checked": each.remark} for golden, each in found.items()}
+    Console(output == "json").data(data, ("golden", "found", "could not look at"), rows)
+    if any(verdict.problems for verdict in found.values()):
         raise DatabaseError("not every golden is right; what is wrong stands above")
 
 

@@ -41,6 +41,12 @@ def _coverage(schema: Schema, contract: Contract) -> Found:
         else:
             for column in columns:
                 yield ("relations", name), f"the column `{column}` of {name} is not listed"
+    for relation in schema.relations.values():
+        if relation.kind == "foreign" and relation.parent:
+            yield (
+                ("relations", relation.parent),
+                f"its partition {relation.name} lies elsewhere; detach it at the source",
+            )
     if schema.large_objects and contract.large_objects is None:
         yield ("large_objects",), f"the database has {schema.large_objects} large objects; say `large_objects: drop`"
 

@@ -17,7 +17,7 @@ from layersite.model.errors import DatabaseError, InvalidInputError, LayersiteEr
 from layersite.model.site import Migrations
 from layersite.model.yaml import dump
 
-__all__ = ["Made", "UncoveredError", "Wish", "build", "cover", "subkey", "verify"]
+__all__ = ["Made", "UncoveredError", "Verdict", "Wish", "build", "cover", "subkey", "verify"]
 
 Tell = Callable[[str], None]
 
@@ -77,10 +77,10 @@ def build(wish: Wish, now: datetime, tell: Tell, dry_run: bool = False) -> Made 
         DatabaseError: a server refuses something, or the golden fails a check. Nothing is left that anyone can use.
     """
     with wish.engine.open_server() as server, wish.engine.open_source() as source:
-        if (enough := _fresh(wish, server, now)) is not None:
-            return enough
         cover(wish, source)
         tell(f"the contract covers {len(source.schema.relations)} relations")
+        if (enough := _fresh(wish, server, now)) is not None:
+            return enough
         if dry_run:
             return None
         for name in server.clean():
@@ -165,8 +165,16 @@ def _keep(wish: Wish, server: Server, newest: str) -> tuple[str, ...]:
     return gone
 
 
-def verify(wish: Wish, name: str | None = None) -> dict[str, list[str]]:
-    """Return what is wrong with each golden of the database, or with `name`: its attestation, and what it holds now.
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a golden, and what could not be looked at."""
+
+    problems: tuple[str, ...] = ()
+    remark: str = ""
+
+
+def verify(wish: Wish, name: str | None = None) -> dict[str, Verdict]:
+    """Judge each golden of the database, or `name`: its attestation, and what it holds now.
 
     Raises:
         UnknownNameError: there is no golden `name`.
@@ -177,18 +185,17 @@ def verify(wish: Wish, name: str | None = None) -> dict[str, list[str]]:
         goldens = [(golden, said) for golden, said in server.goldens() if name in (None, golden.name)]
         if name is not None and not goldens:
             raise UnknownNameError(f"there is no golden {name} of {wish.database}; `layersite golden list` shows all")
-        return {golden.name: _wrong(wish, server, golden, said) for golden, said in goldens}
+        return {golden.name: _judge(wish, server, golden, said) for golden, said in goldens}
 
 
-def _wrong(wish: Wish, server: Server, golden: Golden, attestation: Attestation | None) -> list[str]:
+def _judge(wish: Wish, server: Server, golden: Golden, attestation: Attestation | None) -> Verdict:
     if attestation is None:
-        return ["it has no attestation"]
+        return Verdict(("it has no attestation",))
     if digest(attestation) != golden.attestation:
-        return ["its attestation is not the one that it names"]
+        return Verdict(("its attestation is not the one that it names",))
     if not is_signed(attestation, subkey(wish.key, "sign")):
-        return ["its attestation is not signed by the key of this database"]
+        return Verdict(("its attestation is not signed by the key of this database",))
     if golden.contract != wish.contract_digest:
-        return ["it was built by another contract than the present one, so what it holds cannot be compared"]
-    return [
-        f"{check.name}: {each}" for check in server.verify_again(golden.name, wish.contract) for each in check.problems
-    ]
+        return Verdict(remark="its rows, for it was built by another contract than the present one")
+    checks = server.verify_again(golden.name, wish.contract)
+    return Verdict(tuple(f"{check.name}: {each}" for check in checks for each in check.problems))

@@ -43,12 +43,22 @@ def connect(uri: str, database: str | None = None, *, read_only: bool = False, *
     """
     given = {**_PLAIN, **({"default_transaction_read_only": "on"} if read_only else {}), **settings}
     options = " ".join(f"-c {name}={_escape(value)}" for name, value in given.items())
-    parts: dict[str, Any] = conninfo_to_dict(uri, application_name="layersite")
+    parts = _parts(uri) | {"application_name": "layersite"}
     parts["options"] = f"{parts.get('options', '')} {options}".strip()
     if database is not None:
         parts["dbname"] = database
     with explained(f"{address(uri)} cannot be used"):
         return psycopg.connect(make_conninfo(**parts), autocommit=True)
+
+
+def _parts(uri: str) -> dict[str, Any]:
+    """Return what `uri` consists of. Raises DatabaseError, which does not quote it, for there is a password in it."""
+    try:
+        return dict(conninfo_to_dict(uri))
+    except psycopg.ProgrammingError:
+        raise DatabaseError(
+            "the URI of a database cannot be read; write postgresql://user:password@host/name"
+        ) from None
 
 
 def _escape(value: str) -> str:
@@ -57,16 +67,13 @@ def _escape(value: str) -> str:
 
 def address(uri: str) -> str:
     """Return where `uri` leads to, for people: no user, no password."""
-    try:
-        parts: dict[str, Any] = conninfo_to_dict(uri)
-    except psycopg.ProgrammingError:
-        return "the database"
+    parts = _parts(uri)
     return f"the database {parts.get('dbname', '')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
 
 
 def without_password(uri: str, database: str | None = None) -> tuple[str, dict[str, str]]:
     """Return what a program may have on its command line to reach `uri`, and in its environment."""
-    parts: dict[str, Any] = conninfo_to_dict(uri)
+    parts = _parts(uri)
     password = parts.pop("password", None)
     if database is not None:
         parts["dbname"] = database

@@ -14,7 +14,7 @@ from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
 
-__all__ = ["create", "fill"]
+__all__ = ["create", "create_private", "fill"]
 
 _LOCALE = """
 SELECT pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider::text,
@@ -56,8 +56,17 @@ def create(server: Connection, name: str, source: PostgreSQLSource) -> None:
         called, option = _PROVIDERS[provider]
         options += f" LOCALE_PROVIDER {called} {option} '{locale}'"
     with explained("the golden's database cannot be made"):
-        server.execute(f"CREATE DATABASE {identifier(name)} {options}".encode())
-        server.execute(f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC".encode())
+        create_private(server, name, options)
+
+
+def create_private(server: Connection, name: str, options: str) -> None:
+    """Make a database that its owner alone may enter; until that is so, nobody may. Raises psycopg.Error."""
+    for statement in (
+        f"CREATE DATABASE {identifier(name)} {options} ALLOW_CONNECTIONS false",
+        f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC",
+        f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true",
+    ):
+        server.execute(statement.encode())
 
 
 def fill(uri: str, name: str, source: PostgreSQLSource, contract: Contract, schema_sql: Archive, workers: int) -> int:

@@ -88,8 +88,7 @@ class Server:
         """Check a published golden by itself, in a copy that goes again."""
         name = self._prefix + secrets.token_hex(4)
         with explained(f"{golden} cannot be copied"):
-            self.connection.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(golden)}".encode())
-            self.connection.execute(f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC".encode())
+            draft.create_private(self.connection, name, f"TEMPLATE {identifier(golden)}")
         try:
             with connect(self.uri, name, read_only=True) as copy:
                 found = checks.alone(copy, read_schema(copy), contract)
