@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from layersite.database.contract import as_data, propose
-from layersite.database.golden.make import Made, UncoveredError, Wish, build, subkey, verify
+from layersite.database.golden.make import Made, UncoveredError, Verdict, Wish, build, subkey, verify
 from layersite.database.mariadb import ledger
 from layersite.database.mariadb.connect import Session
 from layersite.database.mariadb.engine import MariaDB
@@ -76,9 +76,9 @@ def test_sakila_becomes_a_golden_by_its_proposed_contract(source: MariaDBServer,
         "statistics",
         "files",
     ]
-    assert verify(wished) == {name: []}
+    assert verify(wished) == {name: Verdict()}
     mariadb.ask("UPDATE staff SET first_name = 'Mike Hillyer' LIMIT 1", name)
-    assert verify(wished)[name] == ["shapes: staff.first_name is not what `first_name` makes: 1 values"]
+    assert verify(wished)[name].problems == ("shapes: staff.first_name is not what `first_name` makes: 1 values",)
 
 
 RULES: Mapping[str, Any] = {
