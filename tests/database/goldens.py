@@ -22,10 +22,19 @@ INSERT INTO webhook VALUES (1, 'https://shop.example.com/hook', true);
 """
 
 
-def publish(server: Server, sql: str = SHOP, built: str = "2026-01-02T03:04:05Z", database: str = "shop") -> Golden:
-    """Make a golden that holds what `sql` makes."""
+def publish(
+    server: Server,
+    sql: str = SHOP,
+    built: str = "2026-01-02T03:04:05Z",
+    database: str = "shop",
+    owner: str = "postgres",
+) -> Golden:
+    """Make a golden that holds what `sql` makes, all of it owned by `owner`."""
     name = golden_name(database, secrets.token_hex(6))
-    server.create(name, sql)
+    server.create(name)
+    with server.connect() as admin:
+        admin.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(Identifier(name), Identifier(owner)))
+    server.run(name, f"SET SESSION AUTHORIZATION {owner};{sql}")
     golden = Golden(
         name=name,
         database=database,

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from layersite.database.clone import Order, admit, provide
+from layersite.database.clone import Order, admit, provide, reap
 from layersite.database.clone.postgresql import PostgreSQL
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
@@ -256,3 +256,28 @@ def test_an_address_that_is_none_is_not_repeated(uri: str) -> None:
     with pytest.raises(DatabaseError, match="LAYERSITE_DATABASE_SHOP_SERVER") as error:
         PostgreSQL(uri, "LAYERSITE_DATABASE_SHOP_SERVER")
     assert "hunter2" not in str(error.value)
+
+
+def test_an_administrator_without_superuser_rights_is_enough(server: Server, order: Order) -> None:
+    with server.connect() as admin:
+        admin.execute("DROP ROLE IF EXISTS keeper")
+        admin.execute("CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'keeper'")
+    uri = server.uri(user="keeper", password="keeper")
+    golden = publish(server, owner="keeper")
+    mine = replace(order, golden=golden.name, quiet=Quiet(empty=("outbox",)))
+    with closing(PostgreSQL(uri, "V")) as engine:
+        clone, _ = provide(engine, mine)
+        password = admit(engine, order.name, None)
+        own = server.uri(order.name, order.name, password)
+        assert rows(own, "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM outbox)") == [(100, 0)]
+        with psycopg.connect(own):
+            assert provide(engine, replace(mine, reset=True))[1]
+        assert provide(engine, mine)[1] is False
+        for each in engine.taken(order.site, order.prefix):
+            reap(engine, each)
+        assert not engine.has(order.name)
+    assert clone.golden == golden.name
+    with server.connect() as admin:
+        admin.execute(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(golden.name)))
+        admin.execute(SQL("DROP DATABASE {}").format(Identifier(golden.name)))
+        admin.execute("DROP ROLE keeper")

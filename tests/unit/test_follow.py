@@ -106,7 +106,7 @@ class Books:
 
     left: str | None = None
     is_broken: bool = False
-    delivery: Delivery = Delivery()
+    delivery: Delivery = field(default_factory=Delivery)
 
     def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
         if self.is_broken:

@@ -148,6 +148,8 @@ class PostgreSQL:
         owners = {n: each for n, each in roles.items() if isinstance(each, Role) and each.site == site} | clones
         found = []
         for name, owner in sorted(owners.items()):
+            if not name.startswith(prefix.replace("-", "_")):
+                continue
             there = tuple(n for n in (private_name(name, prefix), name if name in clones else "") if n in databases)
             built = clones[name].built if name in clones else None
             found.append(Taken(name, owner.environment, owner.database, built, there))

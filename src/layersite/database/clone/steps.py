@@ -29,7 +29,7 @@ def provide(engine: Engine, order: Order, *, dry_run: bool = False) -> tuple[Clo
         found, golden = records.get(order.name), records.get(order.golden)
         _refuse_foreign(order, found, is_there=engine.has(order.name))
         if isinstance(found, Clone) and found.golden == order.golden and not order.reset:
-            return found, not dry_run and engine.ensure_role(order)
+            return found, _mend(engine, order, dry_run=dry_run)
         if not isinstance(golden, Golden):
             text = f"there is no golden `{order.golden}` of `{order.database}` on its server"
             raise DatabaseError(f"{text}; `clone {order.environment} --reset` takes the newest")
@@ -77,6 +77,15 @@ def _refuse_foreign(order: Order, found: object, *, is_there: bool) -> None:
     if is_there and not isinstance(found, Clone):
         text = f"there is a database `{order.name}` that layersite did not make; it was not touched"
         raise DatabaseError(f"{text}: rename it, or give the site another `namespace_prefix`")
+
+
+def _mend(engine: Engine, order: Order, *, dry_run: bool) -> bool:
+    """Take away what a killed run left beside the clone, and give it its role back; return whether it was so."""
+    private = private_name(order.name, order.prefix)
+    is_littered = engine.has(private)
+    if is_littered and not dry_run:
+        engine.drop(private)
+    return is_littered or (not dry_run and engine.ensure_role(order))
 
 
 def _make(engine: Engine, order: Order) -> Clone:
