@@ -2,7 +2,7 @@
 
 import os
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +156,12 @@ def serve(place: Place, host: str, port: int, every: int) -> None:
 @output_option
 @click.pass_obj
 def status(place: Place, output: str) -> None:
-    """List the environments that are committed, and those that are going away."""
+    """List the environments that are committed, those that are going away, and the databases that they have."""
     console = Console(output == "json")
     site, _ = place.load()
     entries = place.store(site).read().entries
-    console.entries({name: found for name, e in entries.items() if (found := e.environment or e.tombstone)})
+    found = {name: each for name, e in entries.items() if (each := e.environment or e.tombstone)}
+    console.entries(found, place.clones(site, console.tell), datetime.now(UTC))
 
 
 @main.command()

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -16,6 +16,7 @@ from layersite.forge import Conversation, Forge, GitForge
 from layersite.forge.tree import GitTrees
 from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
+from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import Site, load_site
 from layersite.playbooks import Playbooks
@@ -116,6 +117,14 @@ class Place:
         from layersite.data.choose import Chooser
 
         return Chooser(site, GitTrees(site.repositories, self.cache / "trees"))
+
+    def clones(self, site: Site, tell: Callable[[str], None]) -> Mapping[str, Sequence[Brought]]:
+        """Return by environment what it has on those database servers that can be asked."""
+        if not site.databases:
+            return {}
+        from layersite.data.look import clones
+
+        return clones(site, load_site(self.root)[0].environments.url, tell)
 
     def smoke(self, name: str) -> tuple[bool, str]:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""

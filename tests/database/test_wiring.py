@@ -132,6 +132,9 @@ def test_a_clone_is_made_and_reset_by_hand(site: Path, run: Run, postgres: Serve
     url = base64.b64decode(secret["data"]["url"]).decode()
     with psycopg.connect(url) as app:
         assert app.execute("SELECT count(*) FROM outbox").fetchone() == (0,)  # as the contract says
+    golden = data(site)["shop"]["golden"]
+    row = next(line.split() for line in run("status").output.splitlines() if golden in line)
+    assert (row[:3], row[5:8]) == (["topic", "shop", golden], ["202", "WAL", "log"])
     newer = newest(postgres)
     run("clone", "topic", "--reset", "--dry-run")
     assert data(site)["shop"]["golden"] != newer.name
