@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
+from layersite.forge.tree import GitTrees
 from layersite.gate import Gate
 from layersite.model.catalog import Catalog, load_catalog
+from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
 from layersite.model.site import Site, load_site
@@ -26,6 +28,7 @@ from layersite.store import Store
 
 if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
+    from layersite.data.choose import Chooser
     from layersite.registry import Registry
 
 __all__ = ["ARGOCD_TOKEN", "WEBHOOK_SECRET", "Place", "connect", "digests", "variable"]
@@ -100,8 +103,23 @@ class Place:
             gate=Gate(site.images, digests(site), follower, _now, tell),
             follower=follower,
             now=_now,
+            choose=self.chooser(site) if site.databases else None,
             tell=tell,
         )
+
+    def chooser(self, site: Site) -> "Chooser":
+        """Return what finds the goldens that environments get clones of."""
+        from layersite.data.choose import Chooser
+
+        return Chooser(site, GitTrees(site.repositories, self.cache / "trees"))
+
+    def clones(self, site: Site, tell: Callable[[str], None]) -> Mapping[str, Sequence[Brought]]:
+        """Return by environment what it has on those database servers that can be asked."""
+        if not site.databases:
+            return {}
+        from layersite.data.look import clones
+
+        return clones(site, load_site(self.root)[0].environments.url, tell)
 
     def smoke(self, name: str) -> tuple[bool, str]:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""

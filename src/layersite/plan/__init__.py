@@ -8,6 +8,7 @@ from layersite.plan.actions import (
     make_plan,
     over_the_cap,
     overdue,
+    plan_again,
     plan_named,
     remove,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "missing_images",
     "over_the_cap",
     "overdue",
+    "plan_again",
     "plan_named",
     "remove",
     "touched_apps",

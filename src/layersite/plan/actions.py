@@ -1,19 +1,31 @@
 """From what should be and what is to a plan: one action with its reason for every environment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease, Member, Tombstone
-from layersite.model.errors import InvalidInputError
+from layersite.model.errors import DatabaseError, LayersiteError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
 from layersite.plan.group import group
 
-__all__ = ["Action", "Plan", "Refusal", "hold_back", "make_plan", "over_the_cap", "overdue", "plan_named", "remove"]
+__all__ = [
+    "Action",
+    "Plan",
+    "Refusal",
+    "hold_back",
+    "make_plan",
+    "over_the_cap",
+    "overdue",
+    "plan_again",
+    "plan_named",
+    "remove",
+]
 
 
 @dataclass(frozen=True)
@@ -74,15 +86,24 @@ def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
                 refusals.append(Refusal(each.name, text))
                 continue
             actions[each.name] = _converge(world, each.name, members)
-        except InvalidInputError as error:
+        except LayersiteError as error:
             refusals.append(Refusal(each.name, str(error)))
             actions[each.name] = Action("leave", each.name, "it cannot be planned, see the refusals")
     if world.site.cluster.baseline.managed:
-        actions[BASELINE] = _converge(world, BASELINE, baseline_members(world))
+        actions[BASELINE] = _decided(BASELINE, lambda: _converge(world, BASELINE, baseline_members(world)), refusals)
     for name in sorted(world.current.keys() - actions.keys()):
-        actions[name] = _without_change(world, name, now)
+        actions[name] = _decided(name, partial(_without_change, world, name, now), refusals)
     plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), tuple(refusals)))
     return replace(plan, actions=tuple(action for action in plan.actions if not _is_idle(action, world)))
+
+
+def _decided(name: str, decide: Callable[[], Action], refusals: list[Refusal]) -> Action:
+    """Return what is decided, or a leave if it cannot be because of a database server; wrong input stops all."""
+    try:
+        return decide()
+    except DatabaseError as error:
+        refusals.append(Refusal(name, str(error)))
+        return Action("leave", name, "it cannot be planned, see the refusals")
 
 
 def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease) -> Plan:
@@ -92,6 +113,13 @@ def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Leas
         text = f"`{name}` belongs to {', '.join(map(str, current.members))}; choose another name"
         return Plan((), (Refusal(name, text),))
     return _await_images(world, Plan((_converge(world, name, members, lease),)))
+
+
+def plan_again(world: World, name: str) -> Plan:
+    """Decide for the living environment `name` with the commits that it shows."""
+    current = world.current[name]
+    lease = current.lease if isinstance(current, Environment) else None
+    return _await_images(world, Plan((_converge(world, name, current.members, lease),)))
 
 
 def _unwanted(site: Site, changes: Iterable[Change]) -> str:
@@ -172,6 +200,11 @@ def _difference(current: Environment, wanted: Environment, drifted: bool) -> str
         for name in sorted(after.keys() & before.keys())
         if after[name] != before[name]
     ]
+    parts += [
+        f"its database `{name}` comes from {data.golden}"
+        for name, data in sorted((wanted.data or {}).items())
+        if data != (current.data or {}).get(name)
+    ]
     if not parts and current.lease != wanted.lease:
         parts.append("its lease changed")
     if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
@@ -207,6 +240,8 @@ def remove(current: Environment, cause: Literal["closed", "expired", "teardown"]
         cause=cause,
         reason=reason,
         members=current.members,
+        data=current.data,
+        reap=("application", "namespace", *(["database"] if current.data else [])),
     )
     return Action("remove", current.name, reason, tombstone)
 

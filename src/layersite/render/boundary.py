@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from layersite.model.catalog import External
 from layersite.model.environment import Environment
 from layersite.model.names import BASELINE, fit
-from layersite.model.site import Site
+from layersite.model.site import Database, Site
 from layersite.model.yaml import Yaml
 from layersite.render.wiring import Port, Service
 
-__all__ = ["allow_baseline", "allow_external", "allow_gateway", "namespace_objects"]
+__all__ = ["allow_baseline", "allow_database", "allow_external", "allow_gateway", "namespace_objects"]
 
 _PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 """Never part of "somewhere on the internet": the cluster's own networks and the cloud's metadata address."""
@@ -57,6 +57,16 @@ def allow_external(name: str, external: External) -> Yaml:
         "ports": _ports([(number, "TCP") for number in external.ports]),
     }
     return _policy(fit(f"allow-external-{name}", 63), {}, egress=[opening])
+
+
+def allow_database(name: str, database: Database) -> Yaml:
+    """Return the opening to the server of a database: its namespace in the cluster, or its networks outside."""
+    if database.service_namespace is not None:
+        to = [_namespace(database.service_namespace)]
+    else:
+        to = [{"ipBlock": {"cidr": cidr}} for cidr in database.networks]
+    opening = {"to": to, "ports": _ports([(database.called_port, "TCP")])}
+    return _policy(fit(f"allow-database-{name}", 63), {}, egress=[opening])
 
 
 def allow_gateway(site: Site, app: str, service: Service, port: Port) -> Yaml:

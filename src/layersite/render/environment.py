@@ -43,6 +43,7 @@ class Renderer:
         shared = [service for app in self._provided(environment, "shared") for service in self._services(app)]
         walls = [
             *boundary.namespace_objects(self._site, environment),
+            *(boundary.allow_database(name, self._site.databases[name]) for name in environment.data or {}),
             *boundary.allow_baseline(self._site, shared),
         ]
         for item in walls:
@@ -74,7 +75,10 @@ class Renderer:
 
     def _isolated(self, environment: Environment, name: str, app: App, slot: Slot) -> list[Yaml]:
         items = self._overlaid(environment, name)
-        variables = {need.variable: self._address(need.app) for need in app.needs if need.variable}
+        variables: dict[str, Yaml] = {
+            need.variable: {"value": self._address(need.app)} for need in app.needs if need.variable and need.app
+        }
+        variables |= wiring.database_variables(app)
         for item in items:
             transform.to_cluster_ip(item)
             transform.set_images(item, slot.images)

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from layersite.model.database import Brought
 from layersite.model.environment import Environment, Member, Tombstone
 from layersite.model.standing import Standing, Trouble
 
@@ -102,6 +103,8 @@ def _lines(standing: Standing) -> Iterator[str]:
     yield from ("", _quoted(standing.summary))
     for trouble in standing.troubles:
         yield from _trouble(trouble)
+    if standing.databases:
+        yield from ("", *map(_database, standing.databases))
     if standing.smoke:
         yield from (
             "",
@@ -120,6 +123,12 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield from ("", "It lives as long as its change is open: every push renews it, closing the change removes it.")
     if isinstance(environment, Tombstone) and environment.cause == "teardown":
         yield from ("", "A new commit brings it back.")
+
+
+def _database(brought: Brought) -> str:
+    origin = f"{span(brought.golden)}, built {_quoted(brought.golden_built)} with {brought.rows:,} rows"
+    how = f"cloned by {_quoted(brought.method)} in {brought.seconds:g} s"
+    return f"- Database {span(brought.database)} from {origin}; {how}"
 
 
 def _code_point(found: re.Match[str]) -> str:
