@@ -105,7 +105,9 @@ def _measure(bench: Bench, team: Team, folder: Path, options: argparse.Namespace
         if options.many:
             argocd = Place(team.site).argocd(Place(team.site).load()[0])
             assert argocd is not None
+            _say(f"{options.many} in one push, layersite")
             measure_many(bench, ours, options.many, layersite_alone(team))
+            _say(f"{options.many} in one push, Argo CD alone")
             measure_many(bench, alone, options.many, argo_cd_alone(alone, argocd))
         return {f"{each.name} ({each.repository})": len(_left(team, each.prefix)) for each in sides}
 
