@@ -41,11 +41,7 @@ class Renderer:
         """
         objects = {app: self._app_objects(environment, app, slot) for app, slot in environment.slice.items()}
         shared = [service for app in self._provided(environment, "shared") for service in self._services(app)]
-        walls = [
-            *boundary.namespace_objects(self._site, environment),
-            *(boundary.allow_database(name, self._site.databases[name]) for name in environment.data or {}),
-            *boundary.allow_baseline(self._site, shared),
-        ]
+        walls = boundary.namespace_objects(self._site, environment, shared)
         for item in walls:
             transform.own(item, self._site, environment, "environment")
         self._check(environment, {**objects, "namespace": walls})
