@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
-from layersite.database.clone import engine_of
+from layersite.database.clone import goldens_of
 from layersite.model.database import Golden
 from layersite.model.environment import Member
 from layersite.model.errors import DatabaseError
@@ -56,7 +56,7 @@ class Chooser:
 
     def _read_goldens(self, database: str) -> list[Golden]:
         """Return the goldens of `database` on its server, the newest first."""
-        with engine_of(database, self._databases[database].engine) as engine:
+        with goldens_of(database, self._databases[database].engine) as engine:
             records = engine.records().values()
         found = [each for each in records if isinstance(each, Golden) and each.database == database]
         return sorted(found, key=lambda golden: (golden.built, golden.name), reverse=True)

@@ -100,7 +100,7 @@ def secret_name(database: str) -> str:
     return f"database-{database}"
 
 
-def variable_of(database: str, what: Literal["SOURCE", "SERVER", "KEY"]) -> str:
+def variable_of(database: str, what: Literal["SOURCE", "SERVER", "GOLDENS", "KEY"]) -> str:
     """Return the variable that holds a connection URI of `database`, or the key by which it is masked."""
     return f"LAYERSITE_DATABASE_{_word(database).upper()}_{what}"
 
