@@ -101,7 +101,7 @@ def _in_place(server: Server, wished: Wish) -> None:
     server.copy("shop", "in_place")
     with wished.engine.open_source() as source:
         schema = source.schema
-    with connect(server.uri("in_place"), **dict(key_settings(b"key"))) as copy:
+    with connect(server.uri("in_place"), read_only=False, **key_settings(b"key")) as copy:
         for name, columns in MASKED.items():
             made = selection(schema.relations[name], wished.contract.columns(name))
             pairs = dict(zip(made.columns, made.expressions, strict=True))

@@ -46,6 +46,8 @@ def planted(source: Connection, schema: Schema, contract: Contract) -> list[str]
 
 def dump_is_clean(uri: str, name: str, canaries: Sequence[str]) -> Check:
     """No canary is in a logical dump of the database `name`, its schema included."""
+    if not canaries:
+        return Check(name="dump", looked_at=0)
     target, secret = without_password(uri, name)
     argv = ["pg_dump", "--format=plain", f"--dbname={target}"]
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **secret}
@@ -83,10 +85,6 @@ def files_are_clean(draft: Connection, source: Connection, server: Connection, c
 
 def _search(chunks: Iterator[bytes], canaries: Sequence[str]) -> set[int]:
     """Return the numbers of the canaries that stand in `chunks`, over their edges too."""
-    if not canaries:
-        for _ in chunks:
-            pass
-        return set()
     wanted = [canary.encode() for canary in canaries]
     pattern, overlap = re.compile(b"|".join(map(re.escape, wanted))), max(map(len, wanted))
     found: set[int] = set()

@@ -1,7 +1,5 @@
 """Hashes of a column's values, made by the server itself under a key of one check."""
 
-from functools import partial
-
 from layersite.database.golden.overlap import Hasher, Hashes, share_of
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.masks import identifier
@@ -11,14 +9,22 @@ __all__ = ["hash_of", "hasher"]
 
 
 def hasher(connection: Connection) -> Hasher:
-    """Hash what `connection` sees; both sides must have the same `layersite.nonce`."""
-    return partial(_hashes, connection)
+    """Hash what `connection` sees, each column once; both sides must have the same `layersite.nonce`."""
+    known: dict[tuple[str, str, tuple[str, ...], int], Hashes] = {}
+
+    def hashes(relation: Relation, name: str, pairing: tuple[str, ...], shortest: int) -> Hashes:
+        asked = (relation.name, name, pairing, shortest)
+        if asked not in known:
+            known[asked] = _hashes(connection, relation, name, pairing, shortest)
+        return known[asked]
+
+    return hashes
 
 
 def hash_of(pairing: tuple[str, ...], name: str) -> str:
     """Return the expression of a column's hash under the session's nonce, together with the key `pairing`."""
     key = " || chr(31) || ".join(f"{identifier(each)}::text" for each in (*pairing, name))
-    hashed = f"sha256(decode(current_setting('layersite.nonce'), 'hex') || convert_to({key}, 'UTF8'))"
+    hashed = f"sha256((SELECT decode(current_setting('layersite.nonce'), 'hex')) || convert_to({key}, 'UTF8'))"
     return f"('x' || encode(substr({hashed}, 1, 7), 'hex'))::bit(56)::bigint"
 
 

@@ -14,6 +14,8 @@ from layersite.model.contract import Action, Choice, Constant, Date, Identifier,
 
 __all__ = ["Selection", "identifier", "key_settings", "literal", "nonce_settings", "selection"]
 
+_CAPITALS = "".join(SYLLABLES[n].upper() + SYLLABLES[n + 1] for n in range(0, len(SYLLABLES), 2))
+
 
 def key_settings(key: bytes) -> Mapping[str, str]:
     """Return the settings of a session whose expressions mask under `key`, of at most 64 bytes."""
@@ -165,8 +167,17 @@ def _number(hashed: str, at: int, size: int = 7) -> str:
     return f"({bits} & 9223372036854775807)" if size == 8 else f"({bits})"
 
 
-def _syllables(hashed: str, at: int, count: int) -> str:
-    return " || ".join(f"substr('{SYLLABLES}', 1 + 2 * (get_byte({hashed}, {at + n}) & 63), 2)" for n in range(count))
+def _letters(hashed: str, at: int, count: int, capital: bool = False) -> str:
+    """Return syllables as bytes: those have fixed places, which text in UTF-8 would have to be searched for."""
+    tables = [_CAPITALS if capital and n == 0 else SYLLABLES for n in range(count)]
+    picked = (
+        f"substr('{table}'::bytea, 1 + 2 * (get_byte({hashed}, {at + n}) & 63), 2)" for n, table in enumerate(tables)
+    )
+    return " || ".join(picked)
+
+
+def _said(letters: str) -> str:
+    return f"convert_from({letters}, 'UTF8')"
 
 
 def _choice(hashed: str, at: int, values: Sequence[str]) -> str:
@@ -174,12 +185,12 @@ def _choice(hashed: str, at: int, values: Sequence[str]) -> str:
     return f"(ARRAY[{listed}])[1 + {_number(hashed, at, 4)} % {len(values)}]"
 
 
-def _name(hashed: str, at: int = 0) -> str:
-    return f"initcap({_syllables(hashed, at, 3)})"
+def _name(hashed: str, at: int = 0, capital: bool = True) -> str:
+    return _letters(hashed, at, 3, capital)
 
 
-def _surname(hashed: str, at: int = 3) -> str:
-    return f"initcap({_syllables(hashed, at, 3)} || substr('lnrs', 1 + (get_byte({hashed}, {at + 3}) & 3), 1))"
+def _surname(hashed: str, at: int = 3, capital: bool = True) -> str:
+    return f"{_letters(hashed, at, 3, capital)} || substr('lnrs'::bytea, 1 + (get_byte({hashed}, {at + 3}) & 3), 1)"
 
 
 def _digits(hashed: str, at: int, count: int) -> str:
@@ -187,8 +198,8 @@ def _digits(hashed: str, at: int, count: int) -> str:
 
 
 def _email(hashed: str, text: str) -> str:
-    name = f"lower({_name(hashed)} || '.' || {_surname(hashed)})"
-    return f"{name} || '.' || encode(substr({hashed}, 9, 4), 'hex') || '@example.com'"
+    letters = f"{_name(hashed, 0, capital=False)} || '.'::bytea || {_surname(hashed, 3, capital=False)}"
+    return f"{_said(letters)} || '.' || encode(substr({hashed}, 9, 4), 'hex') || '@example.com'"
 
 
 def _iban(hashed: str, text: str) -> str:
@@ -198,21 +209,23 @@ def _iban(hashed: str, text: str) -> str:
 
 
 def _text(hashed: str, text: str) -> str:
-    words = " || ' ' || ".join(_syllables(hashed, 2 * n, 2) for n in range(8))
+    words = _said(" || ' '::bytea || ".join(_letters(hashed, 2 * n, 2) for n in range(8)))
     return f"left(repeat({words} || ' ', 1 + length({text}) / 40), length({text}))"
 
 
 _VALUES = {
-    "first_name": lambda hashed, _: _name(hashed),
-    "last_name": lambda hashed, _: _surname(hashed, 0),
-    "full_name": lambda hashed, _: f"{_name(hashed)} || ' ' || {_surname(hashed)}",
+    "first_name": lambda hashed, _: _said(_name(hashed)),
+    "last_name": lambda hashed, _: _said(_surname(hashed, 0)),
+    "full_name": lambda hashed, _: _said(f"{_name(hashed)} || ' '::bytea || {_surname(hashed)}"),
     "company": lambda hashed, _: (
-        f"{_surname(hashed, 0)} || ' ' || {_choice(hashed, 8, ('Ltd', 'Inc', 'Group', 'Works'))}"
+        f"{_said(_surname(hashed, 0))} || ' ' || {_choice(hashed, 8, ('Ltd', 'Inc', 'Group', 'Works'))}"
     ),
     "email": _email,
     "phone": lambda hashed, _: f"'+1555' || {_digits(hashed, 1, 7)}",
-    "street": lambda hashed, _: f"1 + {_number(hashed, 8, 4)} % 999 || ' ' || {_surname(hashed, 0)} || ' Street'",
-    "city": lambda hashed, _: f"{_name(hashed)} || {_choice(hashed, 8, ('ton', 'ville', 'ford', 'field'))}",
+    "street": lambda hashed, _: (
+        f"1 + {_number(hashed, 8, 4)} % 999 || ' ' || {_said(_surname(hashed, 0))} || ' Street'"
+    ),
+    "city": lambda hashed, _: f"{_said(_name(hashed))} || {_choice(hashed, 8, ('ton', 'ville', 'ford', 'field'))}",
     "postal_code": lambda hashed, _: _digits(hashed, 1, 5),
     "ip": lambda hashed, _: (
         f"'198.' || 18 + (get_byte({hashed}, 0) & 1) || '.' || get_byte({hashed}, 1) || '.' || get_byte({hashed}, 2)"

@@ -74,10 +74,11 @@ class Server:
             structure = checks.structure(golden, schema, contract)
             if structure.problems:
                 return (structure,)
+            raw = hasher(source.connection)
             return (
                 structure,
-                overlap(hasher(source.connection), hasher(golden), schema, contract),
-                schema_is_clean(self.uri, draft, source.connection, schema, contract, self.nonce),
+                overlap(raw, hasher(golden), schema, contract),
+                schema_is_clean(self.uri, draft, source.connection, raw, schema, contract, self.nonce),
                 *checks.alone(golden, schema, contract),
                 Check(name="canaries", looked_at=len(contract.canaries), problems=tuple(missing)),
                 canaries.dump_is_clean(self.uri, draft, contract.canaries),
