@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database import ledger
 from layersite.database.clone.api import Copied, Order, Taken, private_name
+from layersite.database.clone.counted import shares_blocks, verdict, written
 from layersite.database.clone.handover import hand_over, quieten
 from layersite.database.clone.session import Session
 from layersite.database.ledger import Record, Role
@@ -21,7 +22,6 @@ __all__ = ["PostgreSQL"]
 
 _SMALL = 150_000_000
 """Bytes below which a copy through the write-ahead log beats one of files, which waits for a checkpoint."""
-_WRITTEN = r"SELECT (regexp_match(pg_read_file('/proc/self/io'), '(?n)^write_bytes: (\d+)'))[1]::bigint"
 _ROLE = "SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles"
 
 
@@ -57,21 +57,22 @@ class PostgreSQL(Session):
 
     def copy(self, golden: str, private: str, owner: str) -> Copied:
         """Copy the golden to the new database `private`, which nobody but its owner may enter."""
-        size, version = self._size(golden), self._session.info.server_version
+        size = self._size(golden)
         strategy: LiteralString = "WAL_LOG" if size < _SMALL else "FILE_COPY"
         names = {"new": Identifier(private), "golden": Identifier(golden), "owner": Identifier(owner)}
         with self._talking():
-            if version >= 180000:
+            may_share = self._session.info.server_version >= 180000 and shares_blocks(self._session) is not False
+            if may_share:
                 self._session.execute("SET file_copy_method = clone")
-            before, begun = self._written(), time.monotonic()
+            before, begun = written(self._session), time.monotonic()
             create = "CREATE DATABASE {new} TEMPLATE {golden} OWNER {owner} STRATEGY " + strategy
             self._session.execute(SQL(create).format(**names))
-            seconds = time.monotonic() - begun
+            seconds = round(time.monotonic() - begun, 3)
             self._session.execute(SQL("REVOKE ALL ON DATABASE {new} FROM PUBLIC").format(**names))
         self.apply_settings(private, self.settings(golden))
         if strategy == "WAL_LOG":
-            return Copied("WAL log", round(seconds, 3))
-        return Copied(_file_copy(version, size, before, self._written()), round(seconds, 3))
+            return Copied("WAL log", seconds)
+        return Copied(verdict(size, before, written(self._session)) if may_share else "file copy", seconds)
 
     def settings(self, database: str) -> list[str]:
         """Return the settings that hold in a database, such as `search_path=…`: its copies do not take them along."""
@@ -154,19 +155,3 @@ class PostgreSQL(Session):
     def _size(self, name: str) -> int:
         with self._talking():
             return int(self._session.execute("SELECT pg_database_size(%s::name)", [name]).fetchall()[0][0])
-
-    def _written(self) -> int | None:
-        """Return the bytes that the session's process has written until now, None if the server does not tell."""
-        try:
-            return int(self._session.execute(_WRITTEN).fetchall()[0][0])
-        except psycopg.Error:
-            return None
-
-
-def _file_copy(version: int, size: int, before: int | None, after: int | None) -> str:
-    """Say how files were copied: a reflink writes next to nothing, though the server takes a full copy for one too."""
-    if version < 180000:
-        return "file copy"
-    if before is None or after is None:
-        return "file copy, by reflink where the server's file system can"
-    return "reflink" if after - before < size // 2 else "file copy"
