@@ -3,7 +3,6 @@
 The words of the draft's schema are hashed here and looked for among the hashes of the source's values, over there.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator
 
@@ -12,7 +11,7 @@ from psycopg import RawCursor
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained, without_password
-from layersite.database.golden.postgresql.hashes import hash_of
+from layersite.database.golden.postgresql.hashes import hash_of, hash_text
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Contract
 from layersite.process import run
@@ -24,13 +23,15 @@ _WORD = re.compile(r"[\w@.+/-]{6,}")
 
 
 def schema_is_clean(
-    uri: str, name: str, source: Connection, hashed: Hasher, schema: Schema, contract: Contract, nonce: bytes
+    uri: str, name: str, source: Connection, hashed: Hasher, schema: Schema, contract: Contract
 ) -> Check:
     """No value of a column whose rule stands for one person is written in the schema of the database `name`."""
     target, secret = without_password(uri, name)
     text = run(["pg_dump", "--schema-only", f"--dbname={target}"], env=secret, timeout=600).decode()
     words = {word for word in _words(text) if len(word) >= SHORTEST}
-    hashes = {int.from_bytes(hashlib.sha256(nonce + word.encode()).digest()[:7], "big") for word in words}
+    with RawCursor(source) as cursor:
+        query = f"SELECT {hash_text('w')} FROM unnest($1::text[]) w"
+        hashes = {row[0] for row in cursor.execute(query.encode(), (list(words),))}
     problems = []
     looked_at = 0
     for relation, column, action in columns_of(schema, contract):

@@ -12,7 +12,7 @@ from layersite.database.contract.rules import SYLLABLES, domain_of
 from layersite.database.schema import Column, Relation
 from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Number, Rule, Value
 
-__all__ = ["Selection", "identifier", "key_settings", "literal", "nonce_settings", "selection"]
+__all__ = ["Selection", "identifier", "key_settings", "literal", "selection"]
 
 _CAPITALS = "".join(SYLLABLES[n].upper() + SYLLABLES[n + 1] for n in range(0, len(SYLLABLES), 2))
 
@@ -22,11 +22,6 @@ def key_settings(key: bytes) -> Mapping[str, str]:
     padded = key.ljust(64, b"\0")
     inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
     return {"layersite.inner": inner.hex(), "layersite.outer": outer.hex()}
-
-
-def nonce_settings(nonce: bytes) -> Mapping[str, str]:
-    """Return the setting of a session that compares values under the key `nonce`."""
-    return {"layersite.nonce": nonce.hex()}
 
 
 def identifier(name: str) -> str:
