@@ -61,8 +61,9 @@ class Data:
         given = {"SOURCE": source, "SERVER": self.server.uri(), "KEY": secrets.token_hex(32)}
         self.stage.environment.update({f"LAYERSITE_DATABASE_PAGILA_{what}": value for what, value in given.items()})
         self.stage.environment["PATH"] = f"{self.server.programs}{os.pathsep}{os.environ['PATH']}"
-        with (self.stage.site / "layersite.yaml").open("a", encoding="utf-8") as site:
-            site.write("\ndatabases:\n  pagila:\n    host: postgres.databases.svc\n")
+        site = self.stage.site / "layersite.yaml"
+        databases = "databases:\n  pagila:\n    host: postgres.databases.svc\n"
+        site.write_text(site.read_text("utf-8").replace("databases: {}\n", databases), encoding="utf-8")
         for app in apps:
             path = self.stage.site / "apps" / app / "app.yaml"
             (described,) = load_all(path.read_text("utf-8"), app)
