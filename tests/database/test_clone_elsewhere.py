@@ -8,6 +8,7 @@ from psycopg.sql import SQL, Identifier
 
 from layersite.database import ledger
 from layersite.database.clone import Order, engine_of, fetcher, provide
+from layersite.model.errors import DatabaseError
 from tests.database.goldens import SHOP, publish
 from tests.database.server import EMBEDDED, Server, running
 
@@ -52,6 +53,10 @@ def test_a_golden_of_another_server_is_restored_once_and_replaces_an_older_one(
         there = set(ledger.entries(admin))
     assert golden.name not in there  # nobody rests on it any more, but on the newer one somebody does
     assert {newer.name, newest.name} <= there
+    with pytest.raises(
+        DatabaseError, match="there is no golden `golden_shop_gone` on the server of the goldens either"
+    ):
+        clone(3, "golden_shop_gone")
     with source.connect() as admin:
         left = admin.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'golden__')").fetchall()
     assert left == []

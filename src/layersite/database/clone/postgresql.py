@@ -91,6 +91,7 @@ class PostgreSQL(Session):
     def hand_over(self, private: str, owner: str, quiet: Quiet) -> None:
         """Quieten the copy and give everything in it to its owner."""
         with self._talking(), self._connect(dbname=private) as inside:
+            inside.execute("SET row_security = off")  # a row that policies hide would stay loud; so it is an error
             quieten(inside, quiet)
             inside.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
             hand_over(inside, owner)

@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database.clone.postgresql import PostgreSQL
 from layersite.model.database import Clone, Golden
+from layersite.model.errors import DatabaseError
 from layersite.process import run
 
 __all__ = ["fetch"]
@@ -31,8 +32,11 @@ def fetch(source: PostgreSQL, target: PostgreSQL, golden: str) -> None:
         DatabaseError: a server refuses something.
         ToolError: `pg_dump` or `pg_restore` is missing or fails.
     """
-    private = f"golden__{hashlib.sha256(golden.encode()).hexdigest()[:24]}"
-    with target.locked(golden, patience="1h"), source.locked(golden, patience="1h"):
+    record = source.records().get(golden)
+    if not isinstance(record, Golden):
+        raise DatabaseError(f"there is no golden `{golden}` on the server of the goldens either")
+    private = f"golden__{hashlib.sha256(record.database.encode()).hexdigest()[:24]}"  # one of each database at a time
+    with target.locked(private, patience="1h"), source.locked(private, patience="1h"):
         if golden in target.records():
             return
         with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
