@@ -17,7 +17,7 @@ from layersite.model.contract import Action, Choice, Constant, Contract, Date, J
 
 __all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "overlap", "share_of"]
 
-_SAMPLE = 200_000
+_SAMPLE = 100_000
 """How many hashes of one column are compared at most."""
 DISTINCTIVE = ("email", "phone", "iban", "ip", "identifier", "street")
 """Rules for values that stand for one person: they may not be found in any other column either."""

@@ -5,7 +5,7 @@ They are PostgreSQL's own of 64 bits, ten times as fast as SHA-256; nothing ever
 
 from layersite.database.golden.overlap import Hasher, Hashes, share_of
 from layersite.database.golden.postgresql.connect import Connection, explained
-from layersite.database.golden.postgresql.masks import identifier, literal
+from layersite.database.golden.postgresql.values import identifier, literal
 from layersite.database.schema import Relation
 from layersite.model.errors import DatabaseError
 

@@ -14,9 +14,9 @@ from layersite.database.golden.postgresql.archive import archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
 from layersite.database.golden.postgresql.hashes import check_alike, hasher
 from layersite.database.golden.postgresql.literals import schema_is_clean
-from layersite.database.golden.postgresql.masks import identifier
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.source import PostgreSQLSource
+from layersite.database.golden.postgresql.values import identifier
 from layersite.model.contract import Contract
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import LayersiteError
