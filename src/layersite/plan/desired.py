@@ -125,11 +125,16 @@ def build_environment(
 def _data(
     world: World, name: str, members: tuple[Member, ...], slots: Mapping[str, Slot], current: Environment | None
 ) -> dict[str, Data]:
-    """Return what its isolated apps need of databases; a golden once chosen stays while the environment lives."""
+    """Return what its isolated apps need of databases, and what they needed before: it goes with the environment.
+
+    A golden once chosen stays, unless the environment is being reset.
+    """
     isolated = [app for app, slot in slots.items() if slot.provision == "isolated"]
-    kept = (current.data if current and name not in world.resetting else None) or {}
-    needed = sorted({database for app in isolated for database in world.catalog.apps[app].databases})
-    return {database: kept.get(database) or _chosen(world, name, members, database) for database in needed}
+    before = (current.data if current else None) or {}
+    needed = {database for app in isolated for database in world.catalog.apps[app].databases} | set(before)
+    kept = {} if name in world.resetting else before
+    known = sorted(needed & set(world.site.databases))
+    return {database: kept.get(database) or _chosen(world, name, members, database) for database in known}
 
 
 def _chosen(world: World, name: str, members: tuple[Member, ...], database: str) -> Data:
