@@ -9,6 +9,7 @@ from layersite.database import ledger
 from layersite.database.golden.make import Made, build
 from layersite.model.database import Clone
 from layersite.model.errors import DatabaseError
+from layersite.model.site import Migrations
 from tests.database.building import Build, wish
 from tests.database.server import EMBEDDED, Server, following, running
 
@@ -65,3 +66,13 @@ def test_a_standby_is_a_source(postgres: Server) -> None:
         with following(primary) as standby:
             golden = Build(postgres, standby).again(CONTRACT)
     assert golden.value("SELECT count(*) FROM t WHERE mail LIKE '%@example.com'") == 9
+
+
+def test_a_golden_says_which_migrations_its_source_has_applied(postgres: Server) -> None:
+    postgres.create("kept", "CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
+    postgres.run("kept", "INSERT INTO alembic_version VALUES ('8f3a1c')")
+    wished = wish(postgres, {"public.alembic_version": {"version_num": "keep"}}, "kept")
+    applied = Migrations(tool="alembic", repository="shop", path="migrations")
+    found = build(replace(wished, migrations=applied), datetime.now(UTC), lambda _: None)
+    assert found is not None
+    assert found.golden.migrations == ("8f3a1c",)
