@@ -51,6 +51,7 @@ VERBS = {
     "golden": "Build a masked, verified copy of a database: nox -s golden -- build shop",
     "fixtures": "Fill an environment's database with made-up rows: nox -s fixtures -- web-42 shop",
     "clone": "Bring an environment its databases, or with --reset new ones: nox -s clone -- web-42",
+    "reap": "Find clones that no environment has: nox -s reap -- --apply",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
 WITH_ANSIBLE = {"reconcile", "preview", "teardown", "serve", "clone"}

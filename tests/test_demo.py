@@ -15,4 +15,6 @@ def test_the_demo_shows_environments_come_change_and_go(tmp_path: Path) -> None:
     assert len(re.findall(r"(?m)^\d+\. ", done.stdout)) >= 9
     assert "remove  new-look     it was torn down by hand" in done.stdout
     assert "nothing to write" in done.stdout
+    assert len(re.findall(r"(?m)^ +env_\w+__pagila +golden_pagila_\w+ +WAL log", done.stdout)) == 2
+    assert "the column `passport` of public.customer is not listed" in done.stdout
     assert "kind: Deployment" in done.stdout

@@ -13,7 +13,7 @@ from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
-from layersite.cli_data import clone, golden
+from layersite.cli_data import clone, golden, reap
 from layersite.cli_fixtures import fixtures
 from layersite.model.errors import LayersiteError, PartialError
 from layersite.place import Place
@@ -242,3 +242,4 @@ main.add_command(doctor)
 main.add_command(golden)
 main.add_command(fixtures)
 main.add_command(clone)
+main.add_command(reap)

@@ -59,7 +59,7 @@ class Playbooks:
         environments = [_place(tombstone) for tombstone in tombstones]
         settings = {"prefix": self._site.cluster.namespace_prefix, "timeout": timeout, "force": force}
         left = _read(self._play("environment_reap", environments, settings, timeout * (1 + force)))
-        return left | {name: why for name, why in self._reap_databases(tombstones).items() if left.get(name) is None}
+        return left | self._reap_databases([stone for stone in tombstones if left[stone.name] is None])
 
     def secrets(self, environments: Sequence[Environment], *, timeout: int = 120) -> Why:
         """Make the Secrets that the environments' apps declare as `copy` or `generate`, once their namespaces exist.
@@ -92,10 +92,11 @@ class Playbooks:
         Raises:
             ToolError: Ansible is missing or fails.
         """
+        known = self._site.databases
         wanted = [
-            {**_place(environment), "databases": [self._wanted(name, each) for name, each in environment.data.items()]}
+            {**_place(environment), "databases": databases}
             for environment in environments
-            if environment.data
+            if (databases := [self._wanted(*each) for each in (environment.data or {}).items() if each[0] in known])
         ]
         settings = {**self._owner, "reset": reset, "timeout": timeout}
         options = ["--check"] if dry_run else []

@@ -12,7 +12,7 @@ from layersite.forge import Forge
 from layersite.gate import TIME, Gate
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
-from layersite.model.database import Golden
+from layersite.model.database import Suited
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment, Lease, Member, Tombstone, changes_of, to_yaml
 from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
@@ -94,7 +94,7 @@ class Bot:
     gate: Gate
     follower: Follower
     now: Callable[[], datetime]
-    choose: Callable[[str, tuple[Member, ...]], Golden] | None = None
+    choose: Callable[[str, tuple[Member, ...]], Suited] | None = None
     tell: Callable[[str], None] = lambda step: None
 
     def reconcile(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Outcome:

@@ -27,16 +27,23 @@ def wish(
     database: str = "shop",
     source: Server | None = None,
     user: tuple[str, str] | None = None,
+    key: str = KEY,
+    builder: tuple[str, str] | None = None,
     **more: Any,
 ) -> Wish:
     """Return the wish for a golden of the database `database`; without `relations` by the proposed contract."""
-    engine = PostgreSQL(database, (source or server).uri(database, *(user or ())), server.uri(), subkey(KEY, "mask"))
+    engine = PostgreSQL(
+        database,
+        (source or server).uri(database, *(user or ())),
+        server.uri("postgres", *(builder or ())),
+        subkey(key, "mask"),
+    )
     if relations is None:
         with engine.open_source() as opened:
             relations = as_data(propose(opened.schema, opened.samples))
             more = {"large_objects": "drop", **more} if opened.schema.large_objects else more
     document = read_document(Path("contract.yaml"), text=dump({"relations": dict(relations), **more}))
-    return Wish(database, document.parse(Contract), document, engine, KEY)
+    return Wish(database, document.parse(Contract), document, engine, key)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Build:
 
     server: Server
     source: Server
+    key: str = KEY
+    builder: tuple[str, str] | None = None
 
     def __call__(self, sql: str, relations: Mapping[str, Any] | None = None, **more: Any) -> "Golden":
         """Build; the contract has `relations` and whatever `more` says."""
@@ -53,7 +62,11 @@ class Build:
 
     def again(self, relations: Mapping[str, Any] | None = None, **more: Any) -> "Golden":
         """Build from the source as it is now."""
-        made = build(wish(self.server, relations, source=self.source, **more), datetime.now(UTC), lambda _: None)
+        made = build(
+            wish(self.server, relations, source=self.source, key=self.key, builder=self.builder, **more),
+            datetime.now(UTC),
+            lambda _: None,
+        )
         assert made is not None
         self.server.copy(made.golden.name, "look")
         return Golden(made, self.server)

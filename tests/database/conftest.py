@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.building import Build
-from tests.database.mariadb import MARIADBD, MariaDBServer, running_mariadb
+from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.server import DEBIAN, EMBEDDED, Server, running
 
 PAGILA = Path(__file__).parents[3] / "shared" / "samples" / "pagila"
@@ -40,8 +40,6 @@ def postgres15() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDBServer]:
     """Debian's MariaDB 10.11."""
-    if MARIADBD is None:
-        pytest.skip("MariaDB is not installed; on Debian: apt-get install mariadb-server")
     with running_mariadb() as server:
         yield server
 

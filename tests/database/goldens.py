@@ -28,6 +28,7 @@ def publish(
     built: str = "2026-01-02T03:04:05Z",
     database: str = "shop",
     owner: str = "postgres",
+    migrations: tuple[str, ...] = ("0001_initial", "0002_webhooks"),
 ) -> Golden:
     """Make a golden that holds what `sql` makes, all of it owned by `owner`."""
     name = golden_name(database, secrets.token_hex(6))
@@ -43,7 +44,7 @@ def publish(
         contract="a" * 64,
         attestation="b" * 64,
         server="18",
-        migrations=("0001_initial", "0002_webhooks"),
+        migrations=migrations,
         rows=202,
     )
     seal(server, golden)

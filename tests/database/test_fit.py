@@ -115,6 +115,6 @@ def test_squawk_warns_of_what_locks_and_breaks() -> None:
     bad = "ALTER TABLE users ADD COLUMN age bigint NOT NULL;\nDROP TABLE old;\n"
     files = {"db/2.sql": bad, "db/1.sql": bad, "db/3.rb": "drop_table", "db/4.sql": "SELECT 1;\n"}
     said = warnings(files, ["db/2.sql", "db/3.rb", "db/4.sql"])
-    assert any(line.startswith("db/2.sql:1: ") and line.endswith("(adding-required-field)") for line in said)
-    assert any(line.startswith("db/2.sql:2: ") and line.endswith("(ban-drop-table)") for line in said)
-    assert {line.split(":")[0] for line in said} == {"db/2.sql"}
+    assert any(line.startswith("`db/2.sql:1`: ") and line.endswith("(adding-required-field)") for line in said)
+    assert any(line.startswith("`db/2.sql:2`: ") and line.endswith("(ban-drop-table)") for line in said)
+    assert {line.split(":")[0] for line in said} == {"`db/2.sql"}

@@ -29,7 +29,7 @@ STEPS = {
     "rows come": "SELECT FROM pg_stat_activity WHERE query LIKE 'COPY public.customer%' AND state = 'active'",
     "indexes are built": "SELECT FROM pg_stat_activity WHERE query LIKE '%INDEX%public.customer%' AND state = 'active'",
     "it is vacuumed": "SELECT FROM pg_stat_activity WHERE query LIKE 'VACUUM (FREEZE%' AND state = 'active'",
-    "it is checked": "SELECT FROM pg_stat_activity WHERE query LIKE '%layersite.nonce%' AND datname LIKE '%draft%'",
+    "it is checked": "SELECT FROM pg_stat_activity WHERE query LIKE '%layersite.seed%' AND datname LIKE '%draft%'",
 }
 DRAFTS = "SELECT datname FROM pg_database WHERE datname LIKE 'layersite_draft_killed%'"
 GOLDENS = "SELECT datname FROM pg_database WHERE datname LIKE 'golden_killed%'"

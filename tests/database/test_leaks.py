@@ -121,7 +121,7 @@ def test_neither_log_holds_a_value_or_the_key(built: tuple[Golden, Watch], sourc
     assert "COPY (SELECT" in own
     assert [secret for secret in SECRETS if secret in own + golden.server.log] == []
     assert [raw for raw in RAW if raw in golden.server.log] == []
-    assert not re.search(r"layersite\.(inner|outer|nonce)'?, '?[0-9a-f]{8}", own)
+    assert not re.search(r"layersite\.(inner|outer|seed)'?, '?[0-9a-f]{8}", own)
 
 
 def test_nobody_sees_the_key_or_a_password_meanwhile(built: tuple[Golden, Watch], source: Server) -> None:
@@ -183,3 +183,19 @@ def test_the_source_is_read_by_a_role_that_can_do_nothing_else(build: Build, pos
     finally:
         with psycopg.connect(postgres.uri("shop"), autocommit=True) as shop:
             shop.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
+def test_a_builder_who_may_only_create_databases_builds(postgres: Server) -> None:
+    with postgres.connect() as admin:
+        admin.execute("DROP ROLE IF EXISTS builder")
+        admin.execute("CREATE ROLE builder LOGIN CREATEDB PASSWORD 'builds'")
+    sql = "CREATE TABLE t (id serial PRIMARY KEY, mail text); INSERT INTO t (mail) VALUES ('canary.1@real.example')"
+    build = Build(postgres, postgres, builder=("builder", "builds"))
+    golden = build(sql, {"public.t": {"id": "keep", "mail": {"mask": "email"}}}, canaries=["canary.1@real.example"])
+    files = next(check for check in golden.made.attestation.checks if check.name == "files")
+    assert files.remarks == ("the server's data directory cannot be read from here",)
+    with postgres.connect() as admin:
+        admin.execute(f"ALTER DATABASE {golden.made.golden.name} IS_TEMPLATE false".encode())
+        admin.execute(f"DROP DATABASE {golden.made.golden.name}".encode())
+        admin.execute("DROP DATABASE look")
+        admin.execute("DROP ROLE builder")

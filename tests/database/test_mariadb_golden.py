@@ -1,12 +1,15 @@
 """Goldens of MariaDB databases, on a real server: the same contract, masks and checks as on PostgreSQL."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from layersite.cli import main
 from layersite.database.contract import as_data, propose
 from layersite.database.golden.make import Made, UncoveredError, Verdict, Wish, build, subkey, verify
 from layersite.database.mariadb import ledger
@@ -18,7 +21,7 @@ from layersite.model.errors import DatabaseError
 from layersite.model.site import Migrations
 from layersite.model.yaml import dump
 from tests.database.building import KEY, Build
-from tests.database.mariadb import MARIADBD, MariaDBServer, running_mariadb
+from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.server import Server
 
 SAKILA = Path(__file__).parents[3] / "shared" / "samples" / "sakila-mysql"
@@ -47,8 +50,6 @@ def databases(server: MariaDBServer) -> set[str]:
 @pytest.fixture(scope="module")
 def source() -> Iterator[MariaDBServer]:
     """A server of its own for sources, which writes everything that it is asked to a log."""
-    if MARIADBD is None:
-        pytest.skip("MariaDB is not installed; on Debian: apt-get install mariadb-server")
     with running_mariadb("--general-log=1", "--general-log-file=general.log") as server:
         yield server
 
@@ -246,3 +247,29 @@ def test_what_no_golden_can_have_is_refused_by_name(
     source.create("strange", sql)
     with pytest.raises(DatabaseError, match=message):
         make(wish(source, mariadb, "strange", {}))
+
+
+def test_the_commands_work_on_a_site_of_mariadb(
+    source: MariaDBServer, mariadb: MariaDBServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.create("store", SHOP)
+    text = (Path(__file__).parents[1] / "fixtures" / "valid" / "site-minimal.yaml").read_text(encoding="utf-8")
+    (tmp_path / "layersite.yaml").write_text(
+        f"{text}databases: {{store: {{engine: mariadb, host: db.databases.svc}}}}\n"
+    )
+    for what, value in (("SOURCE", source.uri("store")), ("SERVER", mariadb.uri("")), ("KEY", KEY)):
+        monkeypatch.setenv(f"LAYERSITE_DATABASE_STORE_{what}", value)
+
+    def golden(*arguments: str) -> str:
+        done = CliRunner().invoke(main, ["--site", str(tmp_path), "golden", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    golden("propose", "store")
+    assert (tmp_path / "data" / "store" / "contract.yaml").is_file()
+    name = json.loads(golden("build", "store", "--output", "json"))["name"]
+    assert name in golden("list", "store")
+    assert f"{name}  right" in golden("verify", "store")
+    source.ask("ALTER TABLE customer ADD COLUMN passport varchar(20)", "store")
+    stopped = CliRunner().invoke(main, ["--site", str(tmp_path), "golden", "build", "store"])
+    assert (stopped.exit_code, "the column `passport` of customer is not listed" in stopped.output) == (3, True)

@@ -8,9 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.sql import SQL, Identifier
 
 from layersite.cli import main
-from layersite.model.database import Golden
+from layersite.database import ledger
+from layersite.model.database import Clone, Golden
 from layersite.model.yaml import Yaml, dump, load_all
 from layersite.process import git
 from tests.database.api_server import serving
@@ -184,3 +186,30 @@ def test_a_database_that_the_site_does_not_have_is_an_error_with_its_near_miss(s
     app = site / "apps" / "web" / "app.yaml"
     write(app, app.read_text().replace("database: shop", "database: shp"))
     assert "`shp` is not among `databases` of layersite.yaml, did you mean `shop`?" in run("check", code=3).output
+
+
+def test_a_clone_that_no_environment_has_is_found_and_goes_when_asked(
+    site: Path, run: Run, postgres: Server, cluster: FakeCluster
+) -> None:
+    golden = newest(postgres)
+    old = Clone(
+        name="wired_gone__shop",
+        site="../environments.git",
+        environment="gone",
+        database="shop",
+        golden=golden.name,
+        method="WAL log",
+        seconds=0.1,
+        built="2026-01-01T00:00:00Z",
+    )
+    push(site, "shop", "topic")
+    run("reconcile")
+    run("clone", "topic")
+    postgres.create(old.name)
+    with postgres.connect() as admin:
+        admin.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(old.name), ledger.text(old)))
+    assert old.name in run("reap").output
+    assert "wired_gone__shop" in run("reap").output  # it only told
+    said = run("reap", "--apply").output
+    assert ("wired_gone__shop" in said, "wired_topic__shop" in said) == (True, False)
+    assert "nothing is left over" in run("reap").output

@@ -203,6 +203,15 @@ def test_its_people_learn_what_its_database_was_made_from() -> None:
     assert f"{text}; cloned by reflink in 0.31 s" in scene.talk.bodies["web-42"]
 
 
+def test_its_people_learn_what_its_migrations_may_do() -> None:
+    note = "`db/2.sql:1`: Dropping <b>a</b> table (ban-drop-table)"
+    data = {"shop": Data(name="env_web_42__shop", golden="golden_shop_1", notes=(note,))}
+    scene = Scene()
+    list(scene.follow(replace(DEPLOYING, environment=environment().model_copy(update={"data": data}))))
+    text = "- `shop`: `db/2.sql:1`: Dropping \\<b\\>a\\</b\\> table (ban-drop-table)"
+    assert text in scene.talk.bodies["web-42"]
+
+
 def test_an_environment_without_its_database_has_failed_though_it_is_healthy() -> None:
     why = "the variable LAYERSITE_DATABASE_SHOP_SERVER is not set"
     scene = Scene(books=Books(delivery=Delivery(why)))

@@ -15,7 +15,7 @@ from layersite.cluster.batch import place_of, write_answer
 from layersite.cluster.client import connections
 from layersite.cluster.outcome import Clock, Outcome, RealClock, foreign, outside, settle
 from layersite.cluster.stored import make_secret, own_secret, read_values, write_secret
-from layersite.database.clone import Order, admit, engine_of, provide
+from layersite.database.clone import Order, admit, engine_of, fetcher, provide
 from layersite.model.contract import Quiet
 from layersite.model.database import Brought, Golden, secret_name
 from layersite.model.errors import LayersiteError
@@ -103,7 +103,8 @@ class _Bringer:
         order = wish.order
         try:
             with engine_of(order.database, wish.engine) as engine:
-                clone, changed = provide(engine, order, dry_run=self.dry_run)
+                fetch = fetcher(order.database, wish.engine, order.golden)
+                clone, changed = provide(engine, order, fetch=fetch, dry_run=self.dry_run)
                 golden = engine.records().get(clone.golden)
         except LayersiteError as error:
             return _Made(wish, problem=str(error))

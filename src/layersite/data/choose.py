@@ -1,16 +1,19 @@
 """Choose the golden that an environment's clones are made from: the newest, or the newest that its migrations fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from layersite.database.clone import engine_of
-from layersite.model.database import Golden
+from layersite.database.clone import goldens_of
+from layersite.model.database import Golden, Suited
 from layersite.model.environment import Member
-from layersite.model.errors import DatabaseError
+from layersite.model.errors import DatabaseError, ToolError
 from layersite.model.site import Migrations, Site
 
 __all__ = ["Chooser", "Trees"]
+
+_WARNINGS = 10
+"""How many warnings are told; who wants all of them runs squawk."""
 
 
 class Trees(Protocol):
@@ -28,7 +31,7 @@ class Chooser:
         self._trees = trees
         self._goldens = cache(self._read_goldens)
 
-    def __call__(self, database: str, members: Sequence[Member]) -> Golden:
+    def __call__(self, database: str, members: Sequence[Member]) -> Suited:
         """Return the golden of `database` for an environment that shows `members`.
 
         Raises:
@@ -43,20 +46,35 @@ class Chooser:
         if not goldens:
             text = f"there is no golden of `{database}` on its server"
             raise DatabaseError(f"{text}; build one with `layersite golden build {database}`")
-        return goldens[0]
+        return Suited(goldens[0])
 
-    def _fitting(self, database: str, goldens: Sequence[Golden], migrations: Migrations, member: Member) -> Golden:
+    def _fitting(self, database: str, goldens: Sequence[Golden], migrations: Migrations, member: Member) -> Suited:
         from layersite.database.fit import choose, read_history
 
         files = self._trees.read(member.repository, member.sha, migrations.path)
-        fit = choose(goldens, read_history(migrations.tool, files))
+        history = read_history(migrations.tool, files)
+        fit = choose(goldens, history)
         if fit.golden is None:
             raise DatabaseError(f"`{database}` has no golden that {member} leads on from: {fit.reason}")
-        return fit.golden
+        new = [history.steps[name].file for name in fit.pending]
+        warned = _warnings(files, new) if fit.golden.engine == "postgresql" else ()
+        return Suited(fit.golden, (*([fit.reason] if fit.reason else []), *warned))
 
     def _read_goldens(self, database: str) -> list[Golden]:
         """Return the goldens of `database` on its server, the newest first."""
-        with engine_of(database, self._databases[database].engine) as engine:
+        with goldens_of(database, self._databases[database].engine) as engine:
             records = engine.records().values()
         found = [each for each in records if isinstance(each, Golden) and each.database == database]
         return sorted(found, key=lambda golden: (golden.built, golden.name), reverse=True)
+
+
+def _warnings(files: Mapping[str, str], new: Sequence[str]) -> tuple[str, ...]:
+    """Return what squawk says of the `new` ones of `files`; that it says nothing keeps no environment from anybody."""
+    from layersite.database.fit.squawk import warnings
+
+    try:
+        found = warnings(files, new)
+    except ToolError as error:
+        return (f"the new migrations were not looked at: {error}",)
+    more = (f"squawk has {len(found) - _WARNINGS} more warnings",) if len(found) > _WARNINGS else ()
+    return (*found[:_WARNINGS], *more)

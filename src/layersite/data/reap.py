@@ -13,7 +13,7 @@ from layersite.cluster.outcome import Outcome
 from layersite.database.clone import Engine, Taken, doomed, engine_of, reap
 from layersite.model.errors import DatabaseError
 
-__all__ = ["reap_batch"]
+__all__ = ["reap_batch", "reap_database"]
 
 _AT_ONCE = 5
 
@@ -21,7 +21,7 @@ Parameters = Mapping[str, Any]  # what Ansible has checked against the module's 
 
 
 @dataclass
-class _Reaped:
+class Reaped:
     """What was found of one database to be removed, and what did not work: for one environment, for
     none that is known to go (empty), or for all (None)."""
 
@@ -40,7 +40,7 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     asked = sorted({name for names in going.values() for name in names} | (set(kinds) if is_sweep else set()))
     is_told_only = dry_run or not parameters["apply"]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = pool.map(lambda name: _reap(name, kinds.get(name), going, parameters, is_told_only), asked)
+        done = pool.map(lambda name: reap_database(name, kinds.get(name), going, parameters, is_told_only), asked)
         reaped = dict(zip(asked, done, strict=True))
     outcomes = {place.name: _outcome(place, [reaped[name] for name in going[place]], is_told_only) for place in going}
     found = sorted(each.name for one in reaped.values() for each in one.found)
@@ -50,12 +50,12 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     return {**answer, "found": found, "changed": changed, "failed": bool(problems), "msg": "\n".join(problems)}
 
 
-def _reap(
+def reap_database(
     database: str, kind: str | None, going: Mapping[Place, Sequence[str]], parameters: Parameters, is_told_only: bool
-) -> _Reaped:
+) -> Reaped:
     """Find what is to go of one database's clones, and remove it unless `is_told_only`."""
     leaving = {place.name for place, names in going.items() if database in names}
-    reaped = _Reaped()
+    reaped = Reaped()
     try:
         if kind is None:
             text = f"`{database}` is no longer among `databases` of layersite.yaml, so its clones cannot be found"
@@ -73,18 +73,18 @@ def _reap(
     return reaped
 
 
-def _capped(found: Sequence[Taken], leaving: set[str], cap: int, reaped: _Reaped) -> list[Taken]:
+def _capped(found: Sequence[Taken], leaving: set[str], cap: int, reaped: Reaped) -> list[Taken]:
     """Return what may go: what nobody is known to have left stays if it is suspiciously much."""
     orphans = [each for each in found if each.environment not in leaving]
     if len(orphans) <= cap:
         return list(found)
     names = ", ".join(each.name for each in orphans[:3])
     text = f"{len(orphans)} clones ({names}, …) have no environment, more than the cap of {cap}, so all of them stay"
-    reaped.problems.append(("", f"{text}; raise `database_reap_cap` if they are to go"))
+    reaped.problems.append(("", f"{text}; `reap --yes`, or a higher `database_reap_cap`, removes them"))
     return [each for each in found if each.environment in leaving]
 
 
-def _remove(engine: Engine, reaped: _Reaped) -> None:
+def _remove(engine: Engine, reaped: Reaped) -> None:
     for each in reaped.found:
         try:
             reap(engine, each)
@@ -92,7 +92,7 @@ def _remove(engine: Engine, reaped: _Reaped) -> None:
             reaped.problems.append((each.environment, str(error)))
 
 
-def _outcome(place: Place, reaped: Sequence[_Reaped], is_told_only: bool) -> Outcome:
+def _outcome(place: Place, reaped: Sequence[Reaped], is_told_only: bool) -> Outcome:
     problems = [text for one in reaped for name, text in one.problems if name in (None, place.name)]
     found = tuple(each.name for one in reaped for each in one.found if each.environment == place.name)
     if problems:

@@ -5,10 +5,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from layersite.model.document import Model
+from layersite.model.document import Many, Model
 from layersite.model.names import fit
 
-__all__ = ["Brought", "Clone", "Data", "Delivery", "Golden", "clone_name", "golden_name", "secret_name", "variable_of"]
+__all__ = [
+    "Brought",
+    "Clone",
+    "Data",
+    "Delivery",
+    "Golden",
+    "Suited",
+    "clone_name",
+    "golden_name",
+    "secret_name",
+    "variable_of",
+]
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -73,13 +84,25 @@ class Delivery:
     databases: tuple[Brought, ...] = ()
 
 
+@dataclass(frozen=True)
+class Suited:
+    """The golden that suits what an environment shows, and what the people of its changes should know."""
+
+    golden: Golden
+    notes: tuple[str, ...] = ()
+
+
 class Data(Model):
-    """What `environment.yaml` says of one database of an environment: where it is and which proof it rests on."""
+    """What `environment.yaml` says of one database of an environment: where it is and which proof it rests on.
+
+    `notes` are for people: why it is not the newest golden, and what a change's new migrations may do.
+    """
 
     name: str
     golden: str | None = None
     attestation: Digest | None = None
     migration: str | None = None
+    notes: Many[str] | None = None
 
 
 def golden_name(database: str, digest: str) -> str:
@@ -100,7 +123,7 @@ def secret_name(database: str) -> str:
     return f"database-{database}"
 
 
-def variable_of(database: str, what: Literal["SOURCE", "SERVER", "KEY"]) -> str:
+def variable_of(database: str, what: Literal["SOURCE", "SERVER", "GOLDENS", "KEY"]) -> str:
     """Return the variable that holds a connection URI of `database`, or the key by which it is masked."""
     return f"LAYERSITE_DATABASE_{_word(database).upper()}_{what}"
 

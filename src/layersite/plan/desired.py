@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from layersite.model.catalog import Catalog, Image
 from layersite.model.change import Change
-from layersite.model.database import Data, Golden, clone_name
+from layersite.model.database import Data, Suited, clone_name
 from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import BASELINE, fit
@@ -47,7 +47,7 @@ class World:
     current: Mapping[str, Environment | Tombstone] = field(default_factory=dict)
     drifted: Collection[str] = ()
     images: Mapping[str, str | None] | None = None
-    choose: Callable[[str, tuple[Member, ...]], Golden] | None = None
+    choose: Callable[[str, tuple[Member, ...]], Suited] | None = None
     resetting: Collection[str] = ()
 
 
@@ -125,20 +125,27 @@ def build_environment(
 def _data(
     world: World, name: str, members: tuple[Member, ...], slots: Mapping[str, Slot], current: Environment | None
 ) -> dict[str, Data]:
-    """Return what its isolated apps need of databases; a golden once chosen stays while the environment lives."""
+    """Return what its isolated apps need of databases, and what they needed before: it goes with the environment.
+
+    A golden once chosen stays, unless the environment is being reset.
+    """
     isolated = [app for app, slot in slots.items() if slot.provision == "isolated"]
-    kept = (current.data if current and name not in world.resetting else None) or {}
-    needed = sorted({database for app in isolated for database in world.catalog.apps[app].databases})
-    return {database: kept.get(database) or _chosen(world, name, members, database) for database in needed}
+    before = (current.data if current else None) or {}
+    needed = {database for app in isolated for database in world.catalog.apps[app].databases} | set(before)
+    kept = {} if name in world.resetting else before
+    known = sorted(needed & set(world.site.databases))
+    return {database: kept.get(database) or _chosen(world, name, members, database) for database in known}
 
 
 def _chosen(world: World, name: str, members: tuple[Member, ...], database: str) -> Data:
     clone = clone_name(world.site.cluster.namespace_prefix, name, database)
     if world.choose is None:
         return Data(name=clone)
-    golden = world.choose(database, members)
+    suited = world.choose(database, members)
+    golden = suited.golden
     migration = golden.migrations[-1] if golden.migrations else None
-    return Data(name=clone, golden=golden.name, attestation=golden.attestation, migration=migration)
+    proof = golden.attestation
+    return Data(name=clone, golden=golden.name, attestation=proof, migration=migration, notes=suited.notes or None)
 
 
 def host(site: Site, environment: str, app: str) -> str:

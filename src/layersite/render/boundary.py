@@ -9,7 +9,7 @@ from layersite.model.site import Database, Site
 from layersite.model.yaml import Yaml
 from layersite.render.wiring import Port, Service
 
-__all__ = ["allow_external", "allow_gateway", "namespace_objects"]
+__all__ = ["allow_external", "allow_gateway", "namespace_objects", "to_database"]
 
 _PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 """Never part of "somewhere on the internet": the cluster's own networks and the cloud's metadata address."""
@@ -37,7 +37,7 @@ def namespace_objects(site: Site, environment: Environment, shared: Iterable[Ser
         {"to": [inside]},
         _to_namespace("kube-system", _ports([(53, "UDP"), (53, "TCP")])),
         *_to_baseline(site, shared),
-        *(_to_database(site.databases[name]) for name in environment.data or {}),
+        *(to_database(site.databases[name]) for name in environment.data or {}),
     ]
     return [
         _object("v1", "Namespace", environment.namespace, labels),
@@ -53,7 +53,7 @@ def _to_baseline(site: Site, shared: Iterable[Service]) -> list[Yaml]:
     return [_to_namespace(site.baseline_namespace, _ports(sorted(ports, key=str)))] if ports else []
 
 
-def _to_database(database: Database) -> Yaml:
+def to_database(database: Database) -> Yaml:
     """Return the opening to a database's server: its namespace in the cluster, or its networks outside."""
     if database.service_namespace is not None:
         to = [_namespace(database.service_namespace)]

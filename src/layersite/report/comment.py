@@ -105,6 +105,8 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield from _trouble(trouble)
     if standing.databases:
         yield from ("", *map(_database, standing.databases))
+    if isinstance(environment, Environment) and (notes := _notes(environment)):
+        yield from ("", *notes)
     if standing.smoke:
         yield from (
             "",
@@ -129,6 +131,12 @@ def _database(brought: Brought) -> str:
     origin = f"{span(brought.golden)}, built {_quoted(brought.golden_built)} with {brought.rows:,} rows"
     how = f"cloned by {_quoted(brought.method)} in {brought.seconds:g} s"
     return f"- Database {span(brought.database)} from {origin}; {how}"
+
+
+def _notes(environment: Environment) -> list[str]:
+    """Return what is to be known of each database and of what the change does to it."""
+    data = (environment.data or {}).items()
+    return [f"- {span(name)}: {_quoted(note)}" for name, each in data for note in each.notes or ()]
 
 
 def _code_point(found: re.Match[str]) -> str:

@@ -55,6 +55,8 @@ class Console:
         self.line("dry run: nothing was written" if dry_run else written)
         for standing in standings:
             self.line(f"{standing.name} is {standing.state}: {standing.summary}")
+            for each in standing.databases:
+                self.line(f"  {each.database}: {each.golden}, cloned by {each.method} in {each.seconds:g} s")
             for trouble in standing.troubles:
                 self.line(f"  {trouble}")
                 for line in trouble.log:

@@ -1,17 +1,18 @@
-"""Clones on a PostgreSQL server: one session, whose lock ends with it, so a run that is killed holds up nobody."""
+"""Clones on a PostgreSQL server."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, LiteralString
+from collections.abc import Iterable, Mapping
+from typing import LiteralString
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database import ledger
 from layersite.database.clone.api import Copied, Order, Taken, private_name
+from layersite.database.clone.counted import shares_blocks, verdict, written
 from layersite.database.clone.handover import hand_over, quieten
+from layersite.database.clone.session import Session
 from layersite.database.ledger import Record, Role
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone
@@ -19,41 +20,13 @@ from layersite.model.errors import DatabaseError
 
 __all__ = ["PostgreSQL"]
 
-_PATIENCE = "60s"
 _SMALL = 150_000_000
 """Bytes below which a copy through the write-ahead log beats one of files, which waits for a checkpoint."""
-_WRITTEN = r"SELECT (regexp_match(pg_read_file('/proc/self/io'), '(?n)^write_bytes: (\d+)'))[1]::bigint"
 _ROLE = "SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles"
 
 
-class PostgreSQL:
-    """The server at `uri`, which is in `variable`. Every method raises DatabaseError."""
-
-    def __init__(self, uri: str, variable: str) -> None:
-        self._variable = variable
-        try:
-            given = {"dbname": "postgres", "connect_timeout": 10, **conninfo_to_dict(uri)}
-        except psycopg.Error:  # whose message may quote the password
-            text = f"{variable} is no URI of a PostgreSQL server; it looks like postgresql://user@host:5432/postgres"
-            raise DatabaseError(text) from None
-        self._address = make_conninfo("", **given)
-        with self._talking():
-            self._session = self._connect()
-
-    def close(self) -> None:
-        """End the session and with it the locks that it holds."""
-        self._session.close()
-
-    @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Keep every other run from the clone `name` meanwhile."""
-        key = [f"layersite {name}"]
-        with self._talking(f"another run is at work on `{name}`"):
-            self._session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", key)
-        try:
-            yield
-        finally:
-            self._session.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+class PostgreSQL(Session):
+    """A server that holds goldens and clones. Every method raises DatabaseError."""
 
     def records(self) -> Mapping[str, Record]:
         """Return the goldens and clones of the server by name."""
@@ -84,25 +57,41 @@ class PostgreSQL:
 
     def copy(self, golden: str, private: str, owner: str) -> Copied:
         """Copy the golden to the new database `private`, which nobody but its owner may enter."""
-        size, version = self._size(golden), self._session.info.server_version
+        size = self._size(golden)
         strategy: LiteralString = "WAL_LOG" if size < _SMALL else "FILE_COPY"
         names = {"new": Identifier(private), "golden": Identifier(golden), "owner": Identifier(owner)}
         with self._talking():
-            if version >= 180000:
+            may_share = self._session.info.server_version >= 180000 and shares_blocks(self._session) is not False
+            if may_share:
                 self._session.execute("SET file_copy_method = clone")
-            before, begun = self._written(), time.monotonic()
+            before, begun = written(self._session), time.monotonic()
             create = "CREATE DATABASE {new} TEMPLATE {golden} OWNER {owner} STRATEGY " + strategy
             self._session.execute(SQL(create).format(**names))
-            seconds = time.monotonic() - begun
+            seconds = round(time.monotonic() - begun, 3)
             self._session.execute(SQL("REVOKE ALL ON DATABASE {new} FROM PUBLIC").format(**names))
-            self._copy_settings(golden, private)
+        self.apply_settings(private, self.settings(golden))
         if strategy == "WAL_LOG":
-            return Copied("WAL log", round(seconds, 3))
-        return Copied(_file_copy(version, size, before, self._written()), round(seconds, 3))
+            return Copied("WAL log", seconds)
+        return Copied(verdict(size, before, written(self._session)) if may_share else "file copy", seconds)
+
+    def settings(self, database: str) -> list[str]:
+        """Return the settings that hold in a database, such as `search_path=…`: its copies do not take them along."""
+        query = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 0 AND setdatabase = %s"
+        return [str(row[0]) for row in self.ask(query, self._oid(database))]
+
+    def apply_settings(self, database: str, settings: Iterable[str]) -> None:
+        """Let `settings` hold in a database."""
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            with self._talking(), self._session.transaction():
+                self._session.execute("SELECT set_config(%s, %s, true)", [name, value])
+                alter = SQL("ALTER DATABASE {} SET {} FROM CURRENT")
+                self._session.execute(alter.format(Identifier(database), Identifier(*name.split("."))))
 
     def hand_over(self, private: str, owner: str, quiet: Quiet) -> None:
         """Quieten the copy and give everything in it to its owner."""
         with self._talking(), self._connect(dbname=private) as inside:
+            inside.execute("SET row_security = off")  # a row that policies hide would stay loud; so it is an error
             quieten(inside, quiet)
             inside.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
             hand_over(inside, owner)
@@ -118,7 +107,7 @@ class PostgreSQL:
     def can_sign_in(self, name: str, password: str) -> bool:
         """Whether the role `name` reaches its database with `password`."""
         try:
-            psycopg.connect(make_conninfo(self._address, user=name, password=password, dbname=name)).close()
+            psycopg.connect(make_conninfo(self.address, user=name, password=password, dbname=name)).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -155,22 +144,6 @@ class PostgreSQL:
             found.append(Taken(name, owner.environment, owner.database, built, there))
         return found
 
-    def _connect(self, **changed: Any) -> psycopg.Connection:  # noqa: ANN401  what a connection string may hold
-        connection = psycopg.connect(make_conninfo(self._address, **changed), autocommit=True)
-        connection.execute(SQL("SET lock_timeout = {}").format(_PATIENCE))
-        return connection
-
-    @contextmanager
-    def _talking(self, busy: str = "somebody holds a lock on it") -> Iterator[None]:
-        """Turn what the server or the network refuses into a DatabaseError of one line."""
-        try:
-            yield
-        except psycopg.errors.LockNotAvailable as error:
-            raise DatabaseError(f"{busy}, for more than {_PATIENCE}; run this again later") from error
-        except psycopg.Error as error:
-            said = error.diag.message_primary or " ".join(str(error).split())
-            raise DatabaseError(f"the server in {self._variable} says: {said}") from error
-
     @property
     def _is_superuser(self) -> bool:
         return self._session.info.parameter_status("is_superuser") == "on"
@@ -183,29 +156,3 @@ class PostgreSQL:
     def _size(self, name: str) -> int:
         with self._talking():
             return int(self._session.execute("SELECT pg_database_size(%s::name)", [name]).fetchall()[0][0])
-
-    def _written(self) -> int | None:
-        """Return the bytes that the session's process has written until now, None if the server does not tell."""
-        try:
-            return int(self._session.execute(_WRITTEN).fetchall()[0][0])
-        except psycopg.Error:
-            return None
-
-    def _copy_settings(self, golden: str, private: str) -> None:
-        """Give the copy the settings of its golden: `search_path` and the like are not copied with the data."""
-        query = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 0 AND setdatabase = %s"
-        for (setting,) in self._session.execute(query, [self._oid(golden)]).fetchall():
-            name, _, value = str(setting).partition("=")
-            with self._session.transaction():
-                self._session.execute("SELECT set_config(%s, %s, true)", [name, value])
-                alter = SQL("ALTER DATABASE {} SET {} FROM CURRENT")
-                self._session.execute(alter.format(Identifier(private), Identifier(*name.split("."))))
-
-
-def _file_copy(version: int, size: int, before: int | None, after: int | None) -> str:
-    """Say how files were copied: a reflink writes next to nothing, though the server takes a full copy for one too."""
-    if version < 180000:
-        return "file copy"
-    if before is None or after is None:
-        return "file copy, by reflink where the server's file system can"
-    return "reflink" if after - before < size // 2 else "file copy"

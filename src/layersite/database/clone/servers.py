@@ -1,24 +1,57 @@
-"""Find the server of a database: its address is in a variable, never in a file."""
+"""Find the servers of a database: their addresses are in variables, never in a file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from layersite.database.clone.api import Engine
 from layersite.model.database import variable_of
 from layersite.model.errors import DatabaseError
 
-__all__ = ["engine_of"]
+__all__ = ["engine_of", "fetcher", "goldens_of"]
 
 
 @contextmanager
 def engine_of(database: str, kind: str) -> Iterator[Engine]:
-    """Give a session on the server that holds the goldens and clones of `database`; it ends afterwards.
+    """Give a session on the server that holds the clones of `database`; it ends afterwards.
 
     Raises:
-        DatabaseError: its variable is not set, or this version has no adapter for its engine.
+        DatabaseError: its variable is not set, or the server cannot be reached.
     """
-    variable = variable_of(database, "SERVER")
+    with _engine(database, kind, variable_of(database, "SERVER")) as engine:
+        yield engine
+
+
+@contextmanager
+def goldens_of(database: str, kind: str) -> Iterator[Engine]:
+    """Give a session on the server that holds the goldens of `database`: that of its clones, or one of their own."""
+    elsewhere = variable_of(database, "GOLDENS")
+    variable = elsewhere if os.environ.get(elsewhere) else variable_of(database, "SERVER")
+    with _engine(database, kind, variable) as engine:
+        yield engine
+
+
+def fetcher(database: str, kind: str, golden: str) -> Callable[[], None] | None:
+    """Return what brings `golden` from the server of the goldens to that of the clones; None if they are one."""
+    if not os.environ.get(variable_of(database, "GOLDENS")):
+        return None
+    if kind != "postgresql":
+        text = f"{variable_of(database, 'GOLDENS')} is set, but goldens are brought from another server for PostgreSQL"
+        raise DatabaseError(f"{text} alone; build them on the server that holds the clones")
+
+    def bring() -> None:
+        from layersite.database.clone.postgresql import PostgreSQL
+        from layersite.database.clone.restore import fetch
+
+        with goldens_of(database, kind) as source, engine_of(database, kind) as target:
+            if isinstance(source, PostgreSQL) and isinstance(target, PostgreSQL):
+                fetch(source, target, golden)
+
+    return bring
+
+
+@contextmanager
+def _engine(database: str, kind: str, variable: str) -> Iterator[Engine]:
     uri = os.environ.get(variable, "")
     if not uri:
         text = f"the variable {variable} is not set; put the URI of the server that holds the clones of `{database}`"

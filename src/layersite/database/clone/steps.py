@@ -5,7 +5,7 @@ It is made under a private name and gets its own only when it is complete, so a 
 
 import secrets
 import string
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from layersite.database.clone.api import Engine, Order, Taken, private_name
@@ -18,8 +18,12 @@ _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
 
 
-def provide(engine: Engine, order: Order, *, dry_run: bool = False) -> tuple[Clone, bool]:
+def provide(
+    engine: Engine, order: Order, *, fetch: Callable[[], None] | None = None, dry_run: bool = False
+) -> tuple[Clone, bool]:
     """Make the clone of `order` unless it is there; return it, and whether anything had to be done.
+
+    A golden that is not on the server is brought by `fetch`, if there is one.
 
     Raises:
         DatabaseError: there is no such golden, the name is taken by something else, or the server refuses.
@@ -30,10 +34,15 @@ def provide(engine: Engine, order: Order, *, dry_run: bool = False) -> tuple[Clo
         _refuse_foreign(order, found, is_there=engine.has(order.name))
         if isinstance(found, Clone) and found.golden == order.golden and not order.reset:
             return found, _mend(engine, order, dry_run=dry_run)
-        if not isinstance(golden, Golden):
+        if not isinstance(golden, Golden) and fetch is None:
             text = f"there is no golden `{order.golden}` of `{order.database}` on its server"
             raise DatabaseError(f"{text}; `clone {order.environment} --reset` takes the newest")
-        return (_planned(order) if dry_run else _make(engine, order)), True
+        if dry_run:
+            return _planned(order), True
+        if isinstance(golden, Golden) or fetch is None:
+            return _make(engine, order), True
+        fetch()
+        return _make(engine, order, "parallel restore of the golden, then "), True
 
 
 def admit(engine: Engine, name: str, password: str | None, *, dry_run: bool = False) -> str:
@@ -88,13 +97,13 @@ def _mend(engine: Engine, order: Order, *, dry_run: bool) -> bool:
     return is_littered or (not dry_run and engine.ensure_role(order))
 
 
-def _make(engine: Engine, order: Order) -> Clone:
+def _make(engine: Engine, order: Order, first: str = "") -> Clone:
     private = private_name(order.name, order.prefix)
     engine.drop(private)
     engine.ensure_role(order)
     copied = engine.copy(order.golden, private, order.name)
     engine.hand_over(private, order.name, order.quiet)
-    clone = _planned(order).model_copy(update={"method": copied.method, "seconds": copied.seconds})
+    clone = _planned(order).model_copy(update={"method": first + copied.method, "seconds": copied.seconds})
     engine.publish(private, clone)
     return clone
 

@@ -17,7 +17,7 @@ Samples = Callable[[Relation], Mapping[str, Sequence[str]]]
 """Gives some values of each column of a relation, as text."""
 
 _NAMES: tuple[tuple[str, str], ...] = (
-    (r"e_?mail", "email"),
+    (r"(^|_|e)mail($|_|address)", "email"),
     (r"phone|mobile|fax|(^|_)tel($|_)", "phone"),
     (r"iban|account_?(no|number)|card_?(no|number)", "iban"),
     (r"(^|_)ip($|_)|ip_?addr|remote_addr", "ip"),

@@ -36,7 +36,7 @@ def _look(file: str, sql: str) -> list[str]:
             raise
         said = error.stdout.encode()
     found = TypeAdapter(list[_Finding]).validate_json(said)
-    return [f"{file}:{each.line + 1}: {_one_line(each)} ({each.rule_name})" for each in found]
+    return [f"`{file}:{each.line + 1}`: {_one_line(each)} ({each.rule_name})" for each in found]
 
 
 def _one_line(finding: _Finding) -> str:

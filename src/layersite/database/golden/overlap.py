@@ -15,13 +15,13 @@ from layersite.database.golden.attestation import Check
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
 
-__all__ = ["DISTINCTIVE", "Hasher", "Hashes", "columns_of", "overlap", "share_of"]
+__all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "overlap", "share_of"]
 
-_SAMPLE = 200_000
+_SAMPLE = 100_000
 """How many hashes of one column are compared at most."""
 DISTINCTIVE = ("email", "phone", "iban", "ip", "identifier", "street")
 """Rules for values that stand for one person: they may not be found in any other column either."""
-_SHORTEST = 6
+SHORTEST = 6
 _SHORTEST_TEXT = 12
 _DEVIATIONS = 6
 
@@ -97,7 +97,7 @@ def _incomparable(column: Column, action: Action, pairing: tuple[str, ...]) -> s
 
 
 def _shortest(action: Rule) -> int:
-    return 1 if isinstance(action, (Number, Date, Choice)) else _SHORTEST_TEXT if action.mask == "text" else _SHORTEST
+    return 1 if isinstance(action, (Number, Date, Choice)) else _SHORTEST_TEXT if action.mask == "text" else SHORTEST
 
 
 def _chance(action: Rule, column: Column, raw: Hashes, made: Hashes, pairing: tuple[str, ...]) -> float:

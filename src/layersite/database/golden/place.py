@@ -35,7 +35,8 @@ def engine_of(root: Path, database: str, workers: int = 2) -> tuple[Engine, str]
     """Return the engine of `database` and its masking key. Raises UnknownNameError, DatabaseError."""
     settings = _settings(root, database)
     source = _variable(variable_of(database, "SOURCE"), "the URI of the database to mask, for a role that only reads")
-    server = _variable(variable_of(database, "SERVER"), "the URI of the server that holds goldens")
+    elsewhere = os.environ.get(variable_of(database, "GOLDENS"))
+    server = elsewhere or _variable(variable_of(database, "SERVER"), "the URI of the server that holds goldens")
     key = _variable(variable_of(database, "KEY"), "the masking key")
     if len(key) < _SHORTEST_KEY:
         raise DatabaseError(

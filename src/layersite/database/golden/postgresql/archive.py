@@ -35,7 +35,6 @@ _NEWER = re.compile(r"(?m)^SET transaction_timeout = 0;\n|^\\(?:un)?restrict \w+
 
 _OPTIONS = (
     "--schema-only",
-    "--no-owner",
     "--no-privileges",
     "--no-comments",
     "--no-publications",
@@ -83,7 +82,15 @@ def _dump(uri: str, snapshot: str) -> Iterator[Path]:
 
 
 def _section(file: Path, chosen: Path, name: str) -> str:
-    argv = ["pg_restore", f"--section={name}", f"--use-list={chosen}", "--no-tablespaces", "--file=-", str(file)]
+    argv = [
+        "pg_restore",
+        f"--section={name}",
+        f"--use-list={chosen}",
+        "--no-owner",
+        "--no-tablespaces",
+        "--file=-",
+        str(file),
+    ]
     return _NEWER.sub("", run(argv).decode())
 
 

@@ -6,8 +6,8 @@ from layersite.database.contract.rules import shape, value_shape
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.overlap import columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained
-from layersite.database.golden.postgresql.masks import identifier, literal
 from layersite.database.golden.postgresql.schema import read_schema
+from layersite.database.golden.postgresql.values import identifier, literal
 from layersite.database.schema import Column, Reference, Relation, Schema
 from layersite.model.contract import Choice, Constant, Contract, Json, Number, Rule
 

@@ -114,8 +114,13 @@ def copy_parts(
                     part = next(waiting, None)
                 if part is None:
                     return rows
-                with explained(f"the rows of {part.table} cannot be copied"):
-                    rows += part.carry(source, target)
+                try:
+                    with explained(f"the rows of {part.table} cannot be copied"):
+                        rows += part.carry(source, target)
+                except BaseException:
+                    with lock:
+                        list(waiting)  # the others need not go on
+                    raise
 
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(work) for _ in range(min(workers, len(parts)))]

@@ -7,9 +7,9 @@ from functools import partial
 from layersite.database.golden.postgresql.archive import Archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
 from layersite.database.golden.postgresql.copy import copy_parts, parts
-from layersite.database.golden.postgresql.masks import identifier
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 from layersite.database.golden.postgresql.subset import chosen_rows
+from layersite.database.golden.postgresql.values import identifier
 from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from layersite.database.golden.postgresql.connect import connect, explained
-from layersite.database.golden.postgresql.masks import key_settings, nonce_settings
+from layersite.database.golden.postgresql.masks import key_settings
 from layersite.database.golden.postgresql.server import Server
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 
@@ -31,13 +31,14 @@ class PostgreSQL:
     name: Literal["postgresql"] = "postgresql"
 
     @cached_property
-    def _nonce(self) -> bytes:
-        return secrets.token_bytes(32)
+    def _seed(self) -> dict[str, str]:
+        """By which values are compared, other ones each time."""
+        return {"layersite.seed": str(secrets.randbits(63))}
 
     @contextmanager
     def open_source(self) -> Iterator[PostgreSQLSource]:
         """Give the source as of now: one read-only transaction whose snapshot all others share."""
-        settings = {**key_settings(self.key), **nonce_settings(self._nonce)}
+        settings = {**key_settings(self.key), **self._seed}
         with connect(self.source, read_only=True, **settings) as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgreSQLSource(self.source, connection, settings)
@@ -50,4 +51,4 @@ class PostgreSQL:
                 with explained(f"somebody else builds a golden of {self.database} now; wait until that is done"):
                     connection.execute(_LOCK, (f"layersite golden {self.database}",))
             connection.execute("SET lock_timeout = 0")
-            yield Server(self.server, connection, self.database, self._nonce, self.workers)
+            yield Server(self.server, connection, self.database, self._seed, self.workers)

@@ -1,25 +1,46 @@
-"""Hashes of a column's values, made by the server itself under a key of one check."""
+"""Hashes of a column's values, made by the server itself from a seed that only one check knows.
 
-from functools import partial
+They are PostgreSQL's own of 64 bits, ten times as fast as SHA-256; nothing ever keeps them.
+"""
 
 from layersite.database.golden.overlap import Hasher, Hashes, share_of
 from layersite.database.golden.postgresql.connect import Connection, explained
-from layersite.database.golden.postgresql.masks import identifier
+from layersite.database.golden.postgresql.values import identifier, literal
 from layersite.database.schema import Relation
+from layersite.model.errors import DatabaseError
 
-__all__ = ["hash_of", "hasher"]
+__all__ = ["check_alike", "hash_of", "hash_text", "hasher"]
 
 
 def hasher(connection: Connection) -> Hasher:
-    """Hash what `connection` sees; both sides must have the same `layersite.nonce`."""
-    return partial(_hashes, connection)
+    """Hash what `connection` sees, each column once; both sides must have the same `layersite.seed`."""
+    known: dict[tuple[str, str, tuple[str, ...], int], Hashes] = {}
+
+    def hashes(relation: Relation, name: str, pairing: tuple[str, ...], shortest: int) -> Hashes:
+        asked = (relation.name, name, pairing, shortest)
+        if asked not in known:
+            known[asked] = _hashes(connection, relation, name, pairing, shortest)
+        return known[asked]
+
+    return hashes
 
 
 def hash_of(pairing: tuple[str, ...], name: str) -> str:
-    """Return the expression of a column's hash under the session's nonce, together with the key `pairing`."""
+    """Return the expression of a column's hash from the session's seed, together with the key `pairing`."""
     key = " || chr(31) || ".join(f"{identifier(each)}::text" for each in (*pairing, name))
-    hashed = f"sha256(decode(current_setting('layersite.nonce'), 'hex') || convert_to({key}, 'UTF8'))"
-    return f"('x' || encode(substr({hashed}, 1, 7), 'hex'))::bit(56)::bigint"
+    return hash_text(key)
+
+
+def hash_text(text: str) -> str:
+    """Return the expression of the hash of `text`."""
+    return f"hashtextextended(({text}) COLLATE \"C\", (SELECT current_setting('layersite.seed')::bigint))"
+
+
+def check_alike(source: Connection, golden: Connection) -> None:
+    """Stop where the two servers hash differently, for then nothing would ever be found. Raises DatabaseError."""
+    query = f"SELECT {hash_text(literal('layersite'))}".encode()
+    if source.execute(query).fetchone() != golden.execute(query).fetchone():
+        raise DatabaseError("the source and the server of goldens hash differently; use servers of one architecture")
 
 
 def _hashes(connection: Connection, relation: Relation, name: str, pairing: tuple[str, ...], shortest: int) -> Hashes:

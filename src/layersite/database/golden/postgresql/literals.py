@@ -3,17 +3,16 @@
 The words of the draft's schema are hashed here and looked for among the hashes of the source's values, over there.
 """
 
-import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from psycopg import RawCursor
 
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.overlap import DISTINCTIVE, columns_of
+from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained, without_password
-from layersite.database.golden.postgresql.hashes import hash_of
-from layersite.database.schema import Schema
+from layersite.database.golden.postgresql.hashes import hash_of, hash_text
+from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Contract
 from layersite.process import run
 
@@ -21,28 +20,38 @@ __all__ = ["schema_is_clean"]
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _WORD = re.compile(r"[\w@.+/-]{6,}")
-_SHORTEST = 6
 
 
-def schema_is_clean(uri: str, name: str, source: Connection, schema: Schema, contract: Contract, nonce: bytes) -> Check:
+def schema_is_clean(
+    uri: str, name: str, source: Connection, hashed: Hasher, schema: Schema, contract: Contract
+) -> Check:
     """No value of a column whose rule stands for one person is written in the schema of the database `name`."""
     target, secret = without_password(uri, name)
     text = run(["pg_dump", "--schema-only", f"--dbname={target}"], env=secret, timeout=600).decode()
-    words = {word for word in _words(text) if len(word) >= _SHORTEST}
-    hashes = [int.from_bytes(hashlib.sha256(nonce + word.encode()).digest()[:7], "big") for word in words]
+    words = {word for word in _words(text) if len(word) >= SHORTEST}
+    with RawCursor(source) as cursor:
+        query = f"SELECT {hash_text('w')} FROM unnest($1::text[]) w"
+        hashes = {row[0] for row in cursor.execute(query.encode(), (list(words),))}
     problems = []
     looked_at = 0
     for relation, column, action in columns_of(schema, contract):
         if isinstance(action, str) or action.mask not in DISTINCTIVE or column.array:
             continue
         looked_at += 1
-        hashed = f"SELECT {hash_of((), column.name)} AS h FROM {relation.name}"
-        query = f"SELECT count(DISTINCT h) FROM ({hashed}) s WHERE h = ANY ($1)"
-        with explained(f"{relation.name} cannot be compared"), RawCursor(source) as cursor:
-            row = cursor.execute(query.encode(), (hashes,)).fetchone()
-        if row and row[0]:
-            problems.append(f"it quotes {row[0]} values of {relation.name}.{column.name}; change that at the source")
+        raw = hashed(relation, column.name, (), SHORTEST)
+        found = len(raw.values & hashes) if raw.share == 1 else _among(source, relation, column, hashes)
+        if found:
+            problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
     return Check(name="schema", looked_at=looked_at, problems=tuple(problems))
+
+
+def _among(source: Connection, relation: Relation, column: Column, hashes: Collection[int]) -> int:
+    """Ask for every value, where only a share of the hashes is at hand."""
+    inner = f"SELECT {hash_of((), column.name)} AS h FROM {relation.name}"
+    query = f"SELECT count(DISTINCT h) FROM ({inner} OFFSET 0) s WHERE h = ANY ($1)"
+    with explained(f"{relation.name} cannot be compared"), RawCursor(source) as cursor:
+        row = cursor.execute(query.encode(), (list(hashes),)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _words(text: str) -> Iterator[str]:

@@ -5,14 +5,15 @@ padded inside and outside), so no statement ever holds it. A hash is computed on
 `OFFSET 0` keeps the planner from merging, and its bytes choose among syllables, digits and lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from layersite.database.contract.rules import SYLLABLES, domain_of
+from layersite.database.contract.rules import domain_of
+from layersite.database.golden.postgresql.values import VALUES, choice, identifier, literal, number
 from layersite.database.schema import Column, Relation
 from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Number, Rule, Value
 
-__all__ = ["Selection", "identifier", "key_settings", "literal", "nonce_settings", "selection"]
+__all__ = ["Selection", "key_settings", "selection"]
 
 
 def key_settings(key: bytes) -> Mapping[str, str]:
@@ -20,21 +21,6 @@ def key_settings(key: bytes) -> Mapping[str, str]:
     padded = key.ljust(64, b"\0")
     inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
     return {"layersite.inner": inner.hex(), "layersite.outer": outer.hex()}
-
-
-def nonce_settings(nonce: bytes) -> Mapping[str, str]:
-    """Return the setting of a session that compares values under the key `nonce`."""
-    return {"layersite.nonce": nonce.hex()}
-
-
-def identifier(name: str) -> str:
-    """Return `name` as SQL names things, whatever it contains."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return `text` as SQL writes text."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass
@@ -129,7 +115,7 @@ def _object(tree: Mapping[str, object]) -> str:
 
 
 def _moved(there: str, column: Column, rule: Date, hashed: str) -> str:
-    step = f"({_number(hashed, 1)} % {2 * rule.days})"
+    step = f"({number(hashed, 1)} % {2 * rule.days})"
     days = f"({step} - {rule.days} + ({step} >= {rule.days})::int)::int"
     return f"({there} + {days if column.family == 'date' else f'make_interval(days => {days})'})::{column.type}"
 
@@ -137,13 +123,13 @@ def _moved(there: str, column: Column, rule: Date, hashed: str) -> str:
 def _value(rule: Rule, hashed: str, text: str, column: Column | None) -> str:
     """Return the masked value; an empty text stays empty."""
     if isinstance(rule, Value):
-        return f"CASE WHEN {text} = '' THEN '' ELSE {_VALUES[rule.mask](hashed, text)} END"
+        return f"CASE WHEN {text} = '' THEN '' ELSE {VALUES[rule.mask](hashed, text)} END"
     if isinstance(rule, Choice):
-        return _choice(hashed, 1, rule.values)
+        return choice(hashed, 1, rule.values)
     assert column is not None  # noqa: S101  only plain values stand in documents
     if isinstance(rule, Number):
         unit = 10**column.scale
-        steps = f"({_number(hashed, 1)} % {(rule.max - rule.min) * unit + 1})"
+        steps = f"({number(hashed, 1)} % {(rule.max - rule.min) * unit + 1})"
         return f"{rule.min} + {steps}" if unit == 1 else f"{rule.min} + {steps} / {unit}::numeric"
     assert isinstance(rule, Identifier)  # noqa: S101  each other rule has its own form above
     return _identifier(hashed, column)
@@ -156,67 +142,4 @@ def _identifier(hashed: str, column: Column) -> str:
         return f"substr({hashed}, 1, 16)"
     if column.family == "text":
         return f"left(encode({hashed}, 'hex'), {min(column.length or 24, 24)})"
-    return f"{_number(hashed, 1, 8)} % {10 ** (min(column.length or 18, 18) - column.scale)}"
-
-
-def _number(hashed: str, at: int, size: int = 7) -> str:
-    """Return `size` bytes of a hash as a number that is not negative."""
-    bits = f"('x' || encode(substr({hashed}, {at}, {size}), 'hex'))::bit({8 * size})::bigint"
-    return f"({bits} & 9223372036854775807)" if size == 8 else f"({bits})"
-
-
-def _syllables(hashed: str, at: int, count: int) -> str:
-    return " || ".join(f"substr('{SYLLABLES}', 1 + 2 * (get_byte({hashed}, {at + n}) & 63), 2)" for n in range(count))
-
-
-def _choice(hashed: str, at: int, values: Sequence[str]) -> str:
-    listed = ", ".join(map(literal, values))
-    return f"(ARRAY[{listed}])[1 + {_number(hashed, at, 4)} % {len(values)}]"
-
-
-def _name(hashed: str, at: int = 0) -> str:
-    return f"initcap({_syllables(hashed, at, 3)})"
-
-
-def _surname(hashed: str, at: int = 3) -> str:
-    return f"initcap({_syllables(hashed, at, 3)} || substr('lnrs', 1 + (get_byte({hashed}, {at + 3}) & 3), 1))"
-
-
-def _digits(hashed: str, at: int, count: int) -> str:
-    return f"lpad(({_number(hashed, at)} % {10**count})::text, {count}, '0')"
-
-
-def _email(hashed: str, text: str) -> str:
-    name = f"lower({_name(hashed)} || '.' || {_surname(hashed)})"
-    return f"{name} || '.' || encode(substr({hashed}, 9, 4), 'hex') || '@example.com'"
-
-
-def _iban(hashed: str, text: str) -> str:
-    """XX is no country; as digits it is 3333, and the two check digits follow from the others modulo 97."""
-    account = f"lpad(({_number(hashed, 1, 8)} % 1000000000000000000)::text, 18, '0')"
-    return f"'XX' || lpad((98 - mod(({account} || '333300')::numeric, 97))::text, 2, '0') || {account}"
-
-
-def _text(hashed: str, text: str) -> str:
-    words = " || ' ' || ".join(_syllables(hashed, 2 * n, 2) for n in range(8))
-    return f"left(repeat({words} || ' ', 1 + length({text}) / 40), length({text}))"
-
-
-_VALUES = {
-    "first_name": lambda hashed, _: _name(hashed),
-    "last_name": lambda hashed, _: _surname(hashed, 0),
-    "full_name": lambda hashed, _: f"{_name(hashed)} || ' ' || {_surname(hashed)}",
-    "company": lambda hashed, _: (
-        f"{_surname(hashed, 0)} || ' ' || {_choice(hashed, 8, ('Ltd', 'Inc', 'Group', 'Works'))}"
-    ),
-    "email": _email,
-    "phone": lambda hashed, _: f"'+1555' || {_digits(hashed, 1, 7)}",
-    "street": lambda hashed, _: f"1 + {_number(hashed, 8, 4)} % 999 || ' ' || {_surname(hashed, 0)} || ' Street'",
-    "city": lambda hashed, _: f"{_name(hashed)} || {_choice(hashed, 8, ('ton', 'ville', 'ford', 'field'))}",
-    "postal_code": lambda hashed, _: _digits(hashed, 1, 5),
-    "ip": lambda hashed, _: (
-        f"'198.' || 18 + (get_byte({hashed}, 0) & 1) || '.' || get_byte({hashed}, 1) || '.' || get_byte({hashed}, 2)"
-    ),
-    "iban": _iban,
-    "text": _text,
-}
+    return f"{number(hashed, 1, 8)} % {10 ** (min(column.length or 18, 18) - column.scale)}"

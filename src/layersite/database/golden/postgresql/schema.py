@@ -14,8 +14,10 @@ _MINE = """n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 
 _RELATIONS = f"""
 SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind::text, c.relispartition,
-    CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid END, c.relpages, c.reltuples::bigint
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid END,
+    pages, greatest(c.reltuples::bigint, CASE WHEN c.reltuples <= 0 THEN pages * 50 END, 0)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL (
+    SELECT coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int AS pages) size
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' AND {_MINE}
 ORDER BY 2"""
 
@@ -81,7 +83,11 @@ def read_schema(connection: Connection) -> Schema:
         unique[oid].append((is_primary, tuple(names)))
     rows = connection.execute(_RELATIONS).fetchall()
     names = {row[0]: row[1] for row in rows}
-    relations = {row[1]: _relation(row, columns[row[0]], unique[row[0]], names) for row in rows}
+    counted: dict[int, int] = defaultdict(int)
+    for oid, _, letter, _, root, _, count in rows:
+        counted[oid] += count if letter != "p" else 0
+        counted[root] += count if letter != "p" else 0
+    relations = {row[1]: _relation(row, columns[row[0]], unique[row[0]], names, counted[row[0]]) for row in rows}
     references = tuple(
         Reference(names[one], tuple(mine), names[other], tuple(theirs))
         for one, other, mine, theirs in connection.execute(_REFERENCES)
@@ -92,13 +98,18 @@ def read_schema(connection: Connection) -> Schema:
 
 
 def _relation(
-    row: tuple[Any, ...], columns: dict[str, Column], keys: list[tuple[bool, tuple[str, ...]]], names: dict[int, str]
+    row: tuple[Any, ...],
+    columns: dict[str, Column],
+    keys: list[tuple[bool, tuple[str, ...]]],
+    names: dict[int, str],
+    count: int,
 ) -> Relation:
-    oid, name, letter, is_partition, root, pages, count = row
+    """A partitioned table has as many rows as its partitions have."""
+    oid, name, letter, is_partition, root, pages, _ = row
     kind = "partition" if is_partition and letter == "r" else _KINDS[letter]
     primary = next((key for is_primary, key in keys if is_primary), ())
     parent = names[root] if is_partition else None
-    return Relation(name, kind, columns, oid, parent, primary, tuple(key for _, key in keys), pages, max(count, 0))
+    return Relation(name, kind, columns, oid, parent, primary, tuple(key for _, key in keys), pages, count)
 
 
 def _column(

@@ -12,11 +12,11 @@ from layersite.database.golden.overlap import overlap
 from layersite.database.golden.postgresql import canaries, checks, draft
 from layersite.database.golden.postgresql.archive import archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
-from layersite.database.golden.postgresql.hashes import hasher
+from layersite.database.golden.postgresql.hashes import check_alike, hasher
 from layersite.database.golden.postgresql.literals import schema_is_clean
-from layersite.database.golden.postgresql.masks import identifier, nonce_settings
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.source import PostgreSQLSource
+from layersite.database.golden.postgresql.values import identifier
 from layersite.model.contract import Contract
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import LayersiteError
@@ -26,12 +26,12 @@ __all__ = ["Server"]
 
 @dataclass(frozen=True)
 class Server:
-    """One server, for goldens of `database`; values are compared under the key `nonce`."""
+    """One server, for goldens of `database`; `seed` is the setting by which values are compared."""
 
     uri: str = field(repr=False)
     connection: Connection
     database: str
-    nonce: bytes = field(repr=False)
+    seed: dict[str, str] = field(repr=False)
     workers: int = 2
 
     @property
@@ -70,14 +70,16 @@ class Server:
         assert isinstance(source, PostgreSQLSource)  # noqa: S101  one engine gives both
         schema = source.schema
         missing = canaries.planted(source.connection, schema, contract)
-        with connect(self.uri, draft, read_only=True, **nonce_settings(self.nonce)) as golden:
+        with connect(self.uri, draft, read_only=True, **self.seed) as golden:
             structure = checks.structure(golden, schema, contract)
             if structure.problems:
                 return (structure,)
+            check_alike(source.connection, golden)
+            raw = hasher(source.connection)
             return (
                 structure,
-                overlap(hasher(source.connection), hasher(golden), schema, contract),
-                schema_is_clean(self.uri, draft, source.connection, schema, contract, self.nonce),
+                overlap(raw, hasher(golden), schema, contract),
+                schema_is_clean(self.uri, draft, source.connection, raw, schema, contract),
                 *checks.alone(golden, schema, contract),
                 Check(name="canaries", looked_at=len(contract.canaries), problems=tuple(missing)),
                 canaries.dump_is_clean(self.uri, draft, contract.canaries),

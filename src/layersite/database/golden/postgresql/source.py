@@ -5,8 +5,8 @@ from functools import cached_property
 
 from layersite.database.fit.applied import of_postgresql, read_applied
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
-from layersite.database.golden.postgresql.masks import identifier
 from layersite.database.golden.postgresql.schema import read_schema
+from layersite.database.golden.postgresql.values import identifier
 from layersite.database.schema import Relation, Schema
 
 __all__ = ["PostgreSQLSource"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.copy import Rows
-from layersite.database.golden.postgresql.masks import identifier
+from layersite.database.golden.postgresql.values import identifier
 from layersite.database.schema import Reference, Schema
 from layersite.model.contract import Contract
 

@@ -1,0 +1,154 @@
+"""Build a masked golden of a generated database, beside an unmasked copy and what others do.
+
+The floor is the same way without any mask; the peers are masking in place (UPDATE, VACUUM FULL) in a copy of the
+database, and a Python program that streams the rows through itself. All in one run, in turn; only the ratios mean
+something.
+"""
+
+import argparse
+import hmac
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from layersite.database.golden.make import Wish, build
+from layersite.database.golden.postgresql.connect import connect
+from layersite.database.golden.postgresql.masks import key_settings, selection
+from tests.database.building import wish
+from tests.database.server import EMBEDDED, Server, running
+
+__all__ = ["main"]
+
+SHOP = """
+CREATE TABLE customer (id bigint PRIMARY KEY, first text, last text, email text, phone text, street text, city text,
+  zip text, born date, iban text, national_id text, state text, created timestamptz);
+INSERT INTO customer SELECT n, 'first ' || n % 5000, 'last ' || n % 40000, 'customer' || n || '@real.example',
+  '+49' || n, n % 900 || ' ' || md5(n::text) || ' street', 'city ' || n % 3000, n % 99999,
+  date '1950-01-01' + (n % 20000)::int, 'DE' || n * 7919, n * 104729, (ARRAY['new', 'paid'])[1 + n % 2], now()
+  FROM generate_series(1, {customers}::bigint) n;
+CREATE TABLE orders (id bigint PRIMARY KEY, customer bigint REFERENCES customer, email text, total numeric, state text,
+  created timestamptz);
+INSERT INTO orders SELECT n, 1 + n % {customers}, 'customer' || (1 + n % {customers}) || '@real.example',
+  n % 10000 / 100.0, (ARRAY['new', 'paid', 'sent'])[1 + n % 3], now() FROM generate_series(1, {orders}::bigint) n;
+CREATE INDEX ON customer (email); CREATE INDEX ON customer (last, first); CREATE INDEX ON orders (customer);
+CREATE INDEX ON orders (created); VACUUM (FREEZE, ANALYZE);
+"""
+MASKED: dict[str, dict[str, Any]] = {
+    "public.customer": {
+        **dict.fromkeys(("id", "zip", "born", "state", "created"), "keep"),
+        "first": {"mask": "first_name"},
+        "last": {"mask": "last_name"},
+        "email": {"mask": "email"},
+        "phone": {"mask": "phone"},
+        "street": {"mask": "street"},
+        "city": {"mask": "city"},
+        "iban": {"mask": "iban"},
+        "national_id": {"mask": "identifier"},
+    },
+    "public.orders": {
+        **dict.fromkeys(("id", "customer", "total", "state", "created"), "keep"),
+        "email": {"mask": "email"},
+    },
+}
+KEPT = {relation: dict.fromkeys(columns, "keep") for relation, columns in MASKED.items()}
+_HONEST = ("fsync=on", "shared_buffers=1GB", "max_wal_size=8GB", "maintenance_work_mem=256MB")
+
+
+def main() -> None:
+    """Print the table: seconds of each way, and how much of the floor it is."""
+    parser = argparse.ArgumentParser(prog="benchmarks masking")
+    parser.add_argument("--mb", type=int, default=1000, help="how large the database is, about")
+    parser.add_argument("--runs", type=int, default=3, help="how often each way is gone, in turn; the best counts")
+    given = parser.parse_args()
+    os.environ["PATH"] = f"{EMBEDDED}{os.pathsep}{os.environ['PATH']}"
+    with running(EMBEDDED, *_HONEST) as server:
+        source = server.create("shop", SHOP.format(customers=given.mb * 1400, orders=given.mb * 2000))
+        with psycopg.connect(source) as asked:
+            size = asked.execute("SELECT pg_database_size(current_database())").fetchall()[0][0]
+        print(f"{size / 1e6:,.0f} MB; seconds, and against the unmasked copy", flush=True)
+        kept, masked = wish(server, KEPT), wish(server, MASKED)
+        ways: dict[str, Callable[[], None]] = {
+            "unmasked copy (the floor)": lambda: _fill(kept),
+            "layersite: masked copy": lambda: _fill(masked),
+            "layersite: the same, checked and published": lambda: _build(masked),
+            "copy, UPDATE, VACUUM FULL, ANALYZE": lambda: _in_place(server, masked),
+            "Python streams the rows, then indexes": lambda: _stream(server, source),
+        }
+        found = [[_timed(way) for way in ways.values()] for _ in range(given.runs)]
+        best = [min(times) for times in zip(*found, strict=True)]
+        for title, seconds in zip(ways, best, strict=True):
+            print(f"{title:<45}{seconds:9.1f} s {seconds / best[0]:9.2f} times the floor")
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _fill(wished: Wish) -> None:
+    with wished.engine.open_server() as server, wished.engine.open_source() as source:
+        server.drop(server.fill(source, wished.contract).name)
+
+
+def _build(wished: Wish) -> None:
+    build(wished, datetime.now(UTC), lambda _: None)
+
+
+def _in_place(server: Server, wished: Wish) -> None:
+    """Mask by the very same expressions."""
+    server.copy("shop", "in_place")
+    with wished.engine.open_source() as source:
+        schema = source.schema
+    with connect(server.uri("in_place"), read_only=False, **key_settings(b"key")) as copy:
+        for name, columns in MASKED.items():
+            made = selection(schema.relations[name], wished.contract.columns(name))
+            pairs = dict(zip(made.columns, made.expressions, strict=True))
+            changed = {column: pairs[f'"{column}"'] for column, action in columns.items() if action != "keep"}
+            hashes = ", ".join(f"{sql} AS h{number}" for number, sql in enumerate(made.hashes))
+            values = ", ".join(f'{expression} AS "{column}"' for column, expression in changed.items())
+            inner = f"SELECT t.id, {values} FROM {name} t CROSS JOIN LATERAL (SELECT {hashes} OFFSET 0) m"
+            assignments = ", ".join(f'"{column}" = s."{column}"' for column in changed)
+            copy.execute(f"UPDATE {name} u SET {assignments} FROM ({inner}) s WHERE s.id = u.id".encode())
+            copy.execute(f"VACUUM (FULL, ANALYZE) {name}".encode())
+
+
+def _stream(server: Server, source: str) -> None:
+    """Mask every row in Python, as tools do that read and write dumps."""
+    target = server.create("streamed", SHOP.format(customers=0, orders=0).partition("CREATE INDEX")[0])
+    with psycopg.connect(source) as reader, psycopg.connect(target) as writer:
+        for name, columns in MASKED.items():
+            masks = [_PYTHON.get(str(action["mask"])) if action != "keep" else None for action in columns.values()]
+            listed = ", ".join(columns)
+            with (
+                reader.cursor().copy(f"COPY (SELECT {listed} FROM {name}) TO STDOUT".encode()) as rows,
+                writer.cursor().copy(f"COPY {name} ({listed}) FROM STDIN".encode()) as copy,
+            ):
+                for row in rows:
+                    fields = bytes(row)[:-1].split(b"\t")
+                    masked = [mask(value) if mask else value for mask, value in zip(masks, fields, strict=True)]
+                    copy.write(b"\t".join(masked) + b"\n")
+    server.run("streamed", "CREATE INDEX" + SHOP.partition("CREATE INDEX")[2])
+
+
+def _hashed(value: bytes) -> str:
+    return hmac.digest(b"key", value, "sha256").hex()
+
+
+_PYTHON: Mapping[str, Callable[[bytes], bytes]] = {
+    "first_name": lambda value: _hashed(value)[:6].encode(),
+    "last_name": lambda value: _hashed(value)[:7].encode(),
+    "email": lambda value: f"{_hashed(value)[:20]}@example.com".encode(),
+    "phone": lambda value: f"+1555{int(_hashed(value)[:12], 16) % 10**7:07}".encode(),
+    "street": lambda value: f"{int(_hashed(value)[:4], 16) % 999} {_hashed(value)[:7]} Street".encode(),
+    "city": lambda value: f"{_hashed(value)[:6]}ville".encode(),
+    "iban": lambda value: f"XX{int(_hashed(value)[:16], 16) % 10**18:018}".encode(),
+    "identifier": lambda value: _hashed(value)[:24].encode(),
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How a large golden is copied, and that what is said of it is what happened: the file system knows."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from layersite.database.clone import Order, provide
+from layersite.database.clone.postgresql import PostgreSQL
+from tests.database.goldens import publish
+from tests.database.server import DEBIAN, EMBEDDED, Server, running
+
+LARGE = "CREATE TABLE large AS SELECT n, repeat(md5(n::text), 10) AS text FROM generate_series(1, 500000) n"
+
+
+@pytest.fixture
+def reflinks(tmp_path: Path) -> Iterator[Path]:
+    """A folder on XFS, in a loop file."""
+    if os.geteuid() != 0 or shutil.which("mkfs.xfs") is None:
+        pytest.skip("a file system with reflinks needs root and mkfs.xfs")
+    folder = Path(tempfile.mkdtemp(prefix="layersite-xfs-"))
+    with (tmp_path / "image").open("wb") as image:
+        image.truncate(2_000_000_000)
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", str(tmp_path / "image")], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(tmp_path / "image"), str(folder)], check=False).returncode != 0:
+        pytest.skip("this machine mounts no loop file")
+    folder.chmod(0o755)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
+
+
+def clone(server: Server, number: int = 1) -> tuple[str, int]:
+    """Clone the large golden; return how, and by how many bytes the disk became fuller."""
+    golden = publish(server, LARGE)
+    with closing(PostgreSQL(server.uri(), "V")) as engine, server.connect() as admin:
+        admin.execute("CHECKPOINT")
+        before = shutil.disk_usage(server.data).used
+        made, _ = provide(engine, Order("site.git", "way-", f"web-{number}", "shop", golden.name))
+        admin.execute("CHECKPOINT")
+        return made.method, shutil.disk_usage(server.data).used - before
+
+
+def test_on_a_file_system_with_reflinks_a_clone_takes_no_room(reflinks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(reflinks))
+    with running(EMBEDDED) as server:
+        method, grown = clone(server)
+    assert method == "reflink"
+    assert grown < 40_000_000
+
+
+def test_without_reflinks_the_same_server_says_that_it_copied(reflinks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["umount", str(reflinks)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(reflinks)], check=True)
+    reflinks.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(reflinks))
+    with running(EMBEDDED) as server:
+        method, grown = clone(server)
+    assert method == "file copy"
+    assert grown > 150_000_000
+
+
+def test_whoever_may_not_read_the_count_claims_nothing(reflinks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(reflinks))
+    with running(EMBEDDED) as server:
+        with server.connect() as admin:
+            admin.execute("CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'keeper'")
+        golden = publish(server, LARGE, owner="keeper")
+        with closing(PostgreSQL(server.uri(user="keeper", password="keeper"), "V")) as engine:
+            made, _ = provide(engine, Order("site.git", "way-", "web-1", "shop", golden.name))
+    assert made.method == "file copy, by reflink where the server's file system can"
+
+
+def test_an_older_server_copies_files(postgres15: Server) -> None:
+    assert postgres15.programs == DEBIAN
+    assert clone(postgres15)[0] == "file copy"

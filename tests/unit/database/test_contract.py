@@ -1,0 +1,143 @@
+"""What a contract must say of a schema: each way to fall short is told, at its line, before anything is built."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from layersite.database.contract import as_data, check, propose
+from layersite.database.schema import Column, Reference, Relation, Schema
+from layersite.model.contract import Contract, Rule, Value
+from layersite.model.document import read_document
+from layersite.model.yaml import dump
+
+ROOT = Path(__file__).parents[3]
+
+
+def relation(name: str, *columns: Column, **more: Any) -> Relation:
+    return Relation(name, more.pop("kind", "table"), {column.name: column for column in columns}, **more)
+
+
+ID = Column("id", "integer", "integer", nullable=False, length=9)
+CUSTOMER = relation(
+    "public.customer",
+    ID,
+    Column("mail", "text", "text"),
+    Column("code", "character varying(5)", "text", nullable=False, length=5),
+    Column("whole", "text", "text", generated=True),
+    Column("body", "jsonb", "json"),
+    primary=("id",),
+    unique=(("id",), ("mail",)),
+)
+ORDERS = relation("public.orders", ID, Column("customer", "integer", "integer", length=9))
+SCHEMA = Schema(
+    {
+        each.name: each
+        for each in (
+            CUSTOMER,
+            ORDERS,
+            relation("public.orders_1", ID, kind="partition", parent="public.orders"),
+            relation("public.mails", Column("mail", "text", "text"), kind="view"),
+            relation("public.far", ID, kind="foreign"),
+        )
+    },
+    (Reference("public.orders", ("customer",), "public.customer", ("id",)),),
+)
+RIGHT: dict[str, Any] = {
+    "public.customer": {"id": "keep", "mail": {"mask": "email"}, "code": "keep", "whole": "keep", "body": "null"},
+    "public.orders": {"id": "keep", "customer": "keep"},
+    "public.mails": "keep",
+    "public.far": "drop",
+}
+
+
+def problems(relations: dict[str, Any], **more: Any) -> list[str]:
+    document = read_document(Path("contract.yaml"), text=dump({"relations": relations, **more}))
+    return [str(problem) for problem in check(SCHEMA, document.parse(Contract), document)]
+
+
+def changed(name: str, column: str, action: Any) -> dict[str, Any]:
+    return {**RIGHT, name: {**RIGHT[name], column: action}}
+
+
+def test_a_contract_that_says_all_has_no_problem() -> None:
+    assert problems(RIGHT) == []
+
+
+@pytest.mark.parametrize(
+    ("relations", "message"),
+    [
+        ({key: value for key, value in RIGHT.items() if key != "public.orders"}, "table public.orders is not listed"),
+        ({**RIGHT, "public.orders": {"id": "keep"}}, "the column `customer` of public.orders is not listed"),
+        ({**RIGHT, "public.gone": "drop"}, "there is no public.gone"),
+        ({**RIGHT, "public.orders_1": {"id": "keep"}}, "is a partition and follows public.orders"),
+        ({**RIGHT, "public.far": {"id": "keep"}}, "public.far is a foreign table"),
+        ({**RIGHT, "public.mails": {"mail": "keep"}}, "public.mails is computed from masked tables"),
+        ({**RIGHT, "public.orders": "keep"}, "public.orders is a table; list its columns"),
+        (changed("public.customer", "mial", "keep"), "no such column, did you mean `mail`?"),
+        (changed("public.customer", "whole", "null"), "it is computed from other columns"),
+        (changed("public.customer", "code", "null"), "it may not be null"),
+        (changed("public.customer", "code", {"mask": "email"}), "`email` needs 35 characters, and this column has 5"),
+        (changed("public.customer", "code", {"mask": "identifier"}), "`identifier` needs 8 characters"),
+        (changed("public.customer", "mail", {"mask": "first_name"}), "it is unique, and `first_name` has too few"),
+        (changed("public.customer", "mail", {"mask": "number", "min": 1, "max": 2}), "`number` makes integer or"),
+        (changed("public.customer", "body", {"mask": "text"}), "`text` makes text, and this column is jsonb"),
+        (changed("public.orders", "customer", {"mask": "identifier"}), "public.customer (id), which is `keep`"),
+        ({**RIGHT, "public.customer": "drop"}, "it refers to public.customer, which is dropped"),
+    ],
+)
+def test_what_falls_short_is_told(relations: dict[str, Any], message: str) -> None:
+    found = problems(relations)
+    assert [message in each for each in found] == [True], found
+    assert re.match(r"contract\.yaml:\d+: ", found[0])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"subset": {"seeds": {"public.custmer": "true"}}}, "no table public.custmer, did you mean `public.customer`"),
+        ({"anonymity": [{"relation": "public.customer", "columns": ["zip"], "k": 5}]}, "has no column `zip`"),
+        (
+            {"references": [{"relation": "public.orders", "columns": ["x"], "target": "t", "target_columns": ["y"]}]},
+            "there is no t",
+        ),
+    ],
+    ids=["seed", "anonymity", "reference"],
+)
+def test_what_stands_beside_the_relations_is_checked_too(more: dict[str, Any], message: str) -> None:
+    assert any(message in each for each in problems(RIGHT, **more))
+
+
+def test_large_objects_must_be_decided() -> None:
+    document = read_document(Path("contract.yaml"), text=dump({"relations": {}}))
+    found = check(Schema({}, large_objects=3), document.parse(Contract), document)
+    assert "the database has 3 large objects" in str(found[0])
+
+
+def test_what_is_proposed_covers_the_schema_and_keeps_no_text() -> None:
+    proposed = as_data(propose(SCHEMA, lambda _: {}))
+    assert problems(proposed) == []
+    assert proposed["public.customer"]["mail"] == {"mask": "email"}
+    assert proposed["public.customer"]["body"] == "null"
+    assert proposed["public.customer"]["code"] == {"mask": "text"}
+
+
+def test_values_tell_what_names_do_not() -> None:
+    column = Column("contact", "text", "text")
+    schema = Schema({"public.t": relation("public.t", column)})
+    mails = propose(schema, lambda _: {"contact": ["a@b.de", "c@d.org", "unknown"]})
+    states = propose(schema, lambda _: {"contact": ["new", "paid", "sent"] * 20})
+    unknown = propose(schema, lambda _: {"contact": ["met her in May", "prefers mail"]})
+    assert [as_data(each)["public.t"]["contact"] for each in (mails, states, unknown)] == [
+        {"mask": "email"},
+        "keep",
+        "null",
+    ]
+
+
+def test_the_reference_explains_every_rule() -> None:
+    explained = re.findall(r"(?m)^\| `(\w+)` \|", (ROOT / "docs" / "reference" / "masks.md").read_text("utf-8"))
+    kinds = {kind for model in get_args(Rule) for kind in get_args(model.model_fields["mask"].annotation)}
+    assert set(explained) == kinds
+    assert explained[:12] == list(get_args(Value.model_fields["mask"].annotation))
