@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
 from layersite.gate import Gate
+from layersite.keep import Keeper
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
@@ -102,6 +103,11 @@ class Place:
             now=_now,
             tell=tell,
         )
+
+    def keeper(self) -> Keeper:
+        """Return what people decide with how long environments live. Raises LayersiteError."""
+        site, _ = self.load()
+        return Keeper(site, self.store(site), _now)
 
     def smoke(self, name: str) -> tuple[bool, str]:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from layersite import __version__
 from layersite.follow import Follower, Stores, first_standings
 from layersite.forge import Forge
-from layersite.gate import TIME, Gate
+from layersite.gate import Gate
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.document import near_miss
-from layersite.model.environment import Environment, Lease, Member, Tombstone, changes_of, to_yaml
+from layersite.model.environment import Environment, Member, Tombstone, changes_of, to_yaml
 from layersite.model.errors import InvalidInputError, LayersiteError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
@@ -26,6 +26,7 @@ from layersite.plan import (
     chosen_name,
     group,
     hold_back,
+    lease,
     make_plan,
     over_the_cap,
     plan_named,
@@ -34,7 +35,7 @@ from layersite.plan import (
 from layersite.report.comment import Mark
 from layersite.store import Snapshot, Write
 
-__all__ = ["Bot", "Decided", "Outcome", "Renders"]
+__all__ = ["Bot", "Decided", "Outcome", "Renders", "trailer"]
 
 
 _AT_ONCE = 8
@@ -143,20 +144,23 @@ class Bot:
         return replace(outcome, standings=tuple(ended), unseen=unseen)
 
     def preview(
-        self, name: str, apps: Mapping[str, str], lease: timedelta, by: str, *, dry_run: bool = False
+        self, name: str, apps: Mapping[str, str], hours: int | None, by: str, *, dry_run: bool = False
     ) -> Outcome:
-        """Make or move the environment `name` without a change, with each app of `apps` at its ref, for `lease`.
+        """Make or move the environment `name` without a change, with each app of `apps` at its ref.
+
+        It lives for `hours`, by default as long as the site says; a pin stays.
 
         Raises:
             UnknownNameError: there is no such app, or it has no repository.
-            InvalidInputError: `name` is not one, or looks like a change's or the baseline's.
+            InvalidInputError: `name` is not one, or looks like a change's or the baseline's; `hours` pass the cap.
         """
         if (usable := chosen_name(name, self.site.repositories)) != name:
             text = f"`{name}` is no name for an environment without a change; `{usable}` would be"
             raise InvalidInputError([Problem("--name", 0, "", text)])
         members = self._members_at(apps)
         snapshot = self.store.read()
-        named = Lease(until=(self.now() + lease).strftime(TIME), by=by)
+        entry = snapshot.entries.get(name)
+        named = lease.ask(self.site, entry.environment if entry else None, hours, by, self.now())
         _, plan = self.gate.plan(
             self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named)
         )
@@ -261,7 +265,7 @@ class Bot:
             try:
                 entry = snapshot.entries.get(action.name)
                 files = self._files(action.result)
-                writes.append(Write(action.name, files, entry.tree if entry else None, _trailer(action.result)))
+                writes.append(Write(action.name, files, entry.tree if entry else None, trailer(action.result)))
             except LayersiteError as error:
                 failed[action.name] = str(error)
         plan = hold_back(plan, failed)
@@ -326,7 +330,7 @@ def _subject(actions: list[Action]) -> str:
     return f"environments: {', '.join(count for count in counts if not count.startswith('0'))}"
 
 
-def _trailer(result: Environment | Tombstone | None) -> str:
+def trailer(result: Environment | Tombstone | None) -> str:
     """Return the commit's line for one environment; branch names and titles, which anyone can choose, stay out."""
     if result is None:
         return ""

@@ -211,6 +211,41 @@ def test_an_environment_without_a_change_has_a_lease(site: Path, run: Run) -> No
     assert "friday-demo/environment.yaml" in committed(site)
 
 
+def test_people_decide_how_long_an_environment_lives_and_git_log_tells(site: Path, run: Run) -> None:
+    run("preview", "--name", "friday-demo", "web@main", "--hours", "5")
+    before = committed(site)
+    run("extend", "friday-demo", "--hours", "3", "--reason", "late demo", "--by", "qa")
+    run("pin", "friday-demo", "--reason", "pen test")
+    assert "pinned" in run("status").output
+    run("preview", "--name", "friday-demo", "web@main")
+    (environment,) = load_all(committed(site)["friday-demo/environment.yaml"], "x")
+    assert (environment["lease"]["pinned"], environment["lease"]["reason"]) == (True, "pen test")
+    run("unpin", "friday-demo")
+    folder = site.parent / "environments.git"
+    said = git("log", "--format=%s", "main", cwd=folder).splitlines()
+    assert said == ["unpin friday-demo", "pin friday-demo", "extend friday-demo", "create friday-demo"]
+    manifests = [path for path in before if "/manifests/" in path]
+    assert {path: committed(site)[path] for path in manifests} == {path: before[path] for path in manifests}
+    run("reconcile")
+    assert git("log", "--format=%s", "main", cwd=folder).splitlines() == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("extend", "friday-demo", "--hours", "9999", "--reason", "x"), 3, "`lease.most_hours` in layersite.yaml"),
+        (("extend", "frday-demo", "--hours", "1", "--reason", "x"), 9, "did you mean `friday-demo`"),
+        (("extend", "friday-demo", "--hours", "1"), 2, "Missing option '--reason'"),
+        (("unpin", "friday-demo", "--dry-run"), 0, "dry run: nothing was written"),
+    ],
+)  # fmt: skip
+def test_a_lease_has_limits(site: Path, run: Run, arguments: tuple[str, ...], code: int, text: str) -> None:
+    run("preview", "--name", "friday-demo", "web@main", "--hours", "5")
+    before = committed(site)
+    assert text in run(*arguments, code=code).output
+    assert committed(site) == before
+
+
 def test_preview_brings_up_one_change_and_leaves_the_others(site: Path, run: Run) -> None:
     push(site, "cart", "1")
     push(site, "cart", "2")

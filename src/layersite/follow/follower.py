@@ -225,14 +225,14 @@ class Follower:
         self._commit_ends({name: stones[name] for name, heard in told.items() if heard.result()})
 
     def _commit_ends(self, stones: Mapping[str, Tombstone]) -> None:
-        """Remove the tombstones; one set by hand stays, with nothing left to reap, while its change is open."""
+        """Remove the tombstones; one whose change is open stays, with nothing left to reap, for the next generation."""
         entries = self.store.read().entries
         writes = []
         for name, stone in stones.items():
             entry = entries.get(name)
             if entry is None or entry.tombstone is None or entry.tombstone.generation != stone.generation:
                 continue
-            stays = stone.cause == "teardown" and any(self.is_open(change) for change in changes_of(stone.members))
+            stays = any(self.is_open(change) for change in changes_of(stone.members))
             files = {"tombstone.yaml": to_yaml(stone.model_copy(update={"reap": ()})).encode()} if stays else None
             writes.append(Write(name, files, entry.tree, f"{name} generation {stone.generation} reaped"))
         if writes:

@@ -1,13 +1,13 @@
 """An environment as it is committed: `environment.yaml` while it lives, `tombstone.yaml` while it goes away."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from layersite.model.change import Change
 from layersite.model.document import Many, Model
+from layersite.model.life import Lease
 from layersite.model.names import is_environment_name
 from layersite.model.site import Label, Provision
 from layersite.model.yaml import Yaml, dump
@@ -56,19 +56,6 @@ class Slot(Model):
     reason: str
     sha: Sha | None = None
     images: dict[str, str] = {}
-
-
-class Lease(Model):
-    """Until when the environment lives (UTC, to the second), who asked, and why."""
-
-    until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
-    by: str = ""
-    reason: str = ""
-    pinned: bool = False
-
-    def has_ended(self, now: datetime) -> bool:
-        """Whether the lease is over at `now` (an aware datetime); a pinned one never is."""
-        return not self.pinned and datetime.fromisoformat(self.until) <= now
 
 
 class RenderLock(Model):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from layersite.model.document import Document, Many, Matching, Model, read_document
+from layersite.model.life import Hours, Leases
 from layersite.model.names import BASELINE
 
 __all__ = ["SITE_FILE", "Provision", "Site", "load_site"]
@@ -209,13 +210,20 @@ class Site(Model):
     exposure: Exposure
     dependencies: Literal["isolated", "shared", "mock"] = "shared"
     """How an app is provided that an isolated app needs and that says nothing itself."""
-    lease_hours: Annotated[int, Field(ge=1, le=8760)] = 72
+    lease_hours: Hours = 72
     """How long an environment without a change lives."""
+    lease: Leases = Leases()
     limits: Limits = Limits()
     images: Images = Images()
     safety: Safety = Safety()
     allowed_kinds: Many[Annotated[str, Matching(r"^[a-z0-9.-]+/[A-Z][A-Za-z0-9]+$", "`group/Kind`")]] = ()
     """Further namespaced kinds that apps may contain, as `group/Kind`."""
+
+    @model_validator(mode="after")
+    def _leases_are_within_the_cap(self) -> "Site":
+        if max(self.lease_hours, self.lease.change_hours or 0) > self.lease.most_hours:
+            raise ValueError("`lease_hours` and `lease.change_hours` must not be more than `lease.most_hours`")
+        return self
 
     def namespace(self, environment: str) -> str:
         """Return the namespace of `environment`, at most 63 characters."""

@@ -1,18 +1,10 @@
 """Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
 
-from layersite.plan.actions import (
-    Action,
-    Plan,
-    Refusal,
-    hold_back,
-    make_plan,
-    over_the_cap,
-    overdue,
-    plan_named,
-    remove,
-)
+from layersite.plan import lease
+from layersite.plan.actions import make_plan, plan_named, remove
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
+from layersite.plan.model import Action, Plan, Refusal, hold_back, over_the_cap, overdue
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
@@ -27,6 +19,7 @@ __all__ = [
     "group",
     "hold_back",
     "host",
+    "lease",
     "make_plan",
     "missing_images",
     "over_the_cap",

@@ -1,9 +1,9 @@
 """From what should be and what is to a plan: one action with its reason for every environment."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal, TypeGuard
 
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease, Member, Tombstone
@@ -11,78 +11,47 @@ from layersite.model.errors import InvalidInputError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
-from layersite.plan.group import group
+from layersite.plan.group import Group, group
+from layersite.plan.lease import renew
+from layersite.plan.model import Action, Plan, Refusal
 
-__all__ = ["Action", "Plan", "Refusal", "hold_back", "make_plan", "over_the_cap", "overdue", "plan_named", "remove"]
-
-
-@dataclass(frozen=True)
-class Action:
-    """What happens to one environment and why; `result` is what its directory will hold.
-
-    `remove` leaves a tombstone, `forget` takes away one of which nothing is left to reap. A `leave` has no result.
-    """
-
-    verb: Literal["create", "update", "leave", "remove", "forget"]
-    name: str
-    reason: str
-    result: Environment | Tombstone | None = None
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Changes that get no environment, or an environment that cannot be made, and why; the others go on."""
-
-    name: str
-    reason: str
-    is_error: bool = True
-    waits_for: tuple[str, ...] = ()
-    """The images that a registry must have first."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One action per environment and the refusals, both sorted by name."""
-
-    actions: tuple[Action, ...]
-    refusals: tuple[Refusal, ...] = ()
-
-    def having(self, *verbs: str) -> tuple[Action, ...]:
-        """Return the actions with one of `verbs`."""
-        return tuple(action for action in self.actions if action.verb in verbs)
+__all__ = ["make_plan", "plan_named", "remove"]
 
 
 def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
     """Decide for every open change and every environment there is. `changes` must be complete."""
-    actions: dict[str, Action] = {}
-    refusals: list[Refusal] = []
-    for each in group(changes, world.site.repositories):
-        current = world.current.get(each.name)
-        try:
-            members = change_members(each.changes, world.catalog)
-            unwanted = _unwanted(world.site, each.changes)
-            if unwanted or not members:
-                text = unwanted or f"{', '.join(map(str, each.changes))} touches no app of the catalog"
-                refusals.append(Refusal(each.name, text, is_error=False))
-                if isinstance(current, Environment) and not _is_named(current):
-                    actions[each.name] = remove(current, "closed", text)
-                continue
-            if _is_named(current):
-                text = (
-                    f"the name is taken by an environment that was asked for by hand; `teardown {each.name}` frees it"
-                )
-                refusals.append(Refusal(each.name, text))
-                continue
-            actions[each.name] = _converge(world, each.name, members)
-        except InvalidInputError as error:
-            refusals.append(Refusal(each.name, str(error)))
-            actions[each.name] = Action("leave", each.name, "it cannot be planned, see the refusals")
+    decided = [_with_changes(world, each, now) for each in group(changes, world.site.repositories)]
+    actions = {action.name: action for action, _ in decided if action}
+    refusals = tuple(refusal for _, refusal in decided if refusal)
     if world.site.cluster.baseline.managed:
         actions[BASELINE] = _converge(world, BASELINE, baseline_members(world))
     for name in sorted(world.current.keys() - actions.keys()):
         actions[name] = _without_change(world, name, now)
-    plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), tuple(refusals)))
+    plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), refusals))
     return replace(plan, actions=tuple(action for action in plan.actions if not _is_idle(action, world)))
+
+
+def _with_changes(world: World, each: Group, now: datetime) -> tuple[Action | None, Refusal | None]:
+    """Decide for the environment of one group of open changes."""
+    current = world.current.get(each.name)
+    try:
+        members = change_members(each.changes, world.catalog)
+        text = _unwanted(world.site, each.changes)
+        if not members:
+            text = text or f"{', '.join(map(str, each.changes))} touches no app of the catalog"
+        if text:
+            skipped = Refusal(each.name, text, is_error=False)
+            if isinstance(current, Environment) and not _is_named(current):
+                return remove(current, "closed", text), skipped
+            return None, skipped
+        if _is_named(current):
+            text = f"the name is taken by an environment that was asked for by hand; `teardown {each.name}` frees it"
+            return None, Refusal(each.name, text)
+        if _has_ended(current, now) and current.members == members:
+            return remove(current, "expired", _ended(current)), None
+        return _converge(world, each.name, members, renew(world.site, current, members, now)), None
+    except InvalidInputError as error:
+        return Action("leave", each.name, "it cannot be planned, see the refusals"), Refusal(each.name, str(error))
 
 
 def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease) -> Plan:
@@ -117,22 +86,25 @@ def _await_images(world: World, plan: Plan) -> Plan:
     return Plan(tuple(actions), tuple(refusals))
 
 
-def overdue(plan: Plan, since: Mapping[str, datetime], now: datetime, limit: timedelta) -> Plan:
-    """Return `plan` with what has waited for its images longer than `limit` refused for good; `since` is by name."""
-
-    def judged(refusal: Refusal) -> Refusal:
-        began = since.get(refusal.name, now)
-        if not refusal.waits_for or now - began < limit:
-            return refusal
-        text = f"{refusal.reason} after {limit // timedelta(minutes=1)} minutes; does the change's build push it?"
-        return replace(refusal, reason=text, is_error=True)
-
-    return replace(plan, refusals=tuple(map(judged, plan.refusals)))
-
-
-def _is_named(current: Environment | Tombstone | None) -> bool:
+def _is_named(current: Environment | Tombstone | None) -> TypeGuard[Environment]:
     """Whether it is an environment without a change, made by `preview --name`."""
-    return isinstance(current, Environment) and current.lease is not None
+    return (
+        isinstance(current, Environment)
+        and current.name != BASELINE
+        and not any(member.change for member in current.members)
+    )
+
+
+def _has_ended(current: Environment | Tombstone | None, now: datetime) -> TypeGuard[Environment]:
+    return isinstance(current, Environment) and current.lease is not None and current.lease.has_ended(now)
+
+
+def _ending(lease: Lease | None) -> str:
+    return f"its lease ends at {lease.until}" if lease is not None and lease.warned else "its lease changed"
+
+
+def _ended(current: Environment) -> str:
+    return f"its lease ended at {current.lease.until}" if current.lease else ""
 
 
 def _is_idle(action: Action, world: World) -> bool:
@@ -144,8 +116,11 @@ def _converge(world: World, name: str, members: tuple[Member, ...], lease: Lease
     """Compare what the environment should be with what it is."""
     current = world.current.get(name)
     if isinstance(current, Tombstone):
-        if current.cause == "teardown" and current.members == members and lease is None:
-            return Action("leave", name, "it was torn down by hand; a new commit of its changes brings it back")
+        is_asked_for = not any(member.change for member in members)
+        if current.cause != "closed" and current.members == members and not is_asked_for:
+            return Action("leave", name, f"{current.reason}; a new commit of its changes brings it back")
+        if current.reap and world.site.argocd is not None:
+            return Action("leave", name, f"{_list(members)} is wanted again, and gets it when the old one is gone")
         wanted = build_environment(world, name, members, None, lease)
         return Action("create", name, f"{_list(members)} is open again", _next(wanted, current.generation))
     wanted = build_environment(world, name, members, current, lease)
@@ -173,7 +148,7 @@ def _difference(current: Environment, wanted: Environment, drifted: bool) -> str
         if after[name] != before[name]
     ]
     if not parts and current.lease != wanted.lease:
-        parts.append("its lease changed")
+        parts.append(_ending(wanted.lease))
     if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
         parts.append("the site, the catalog or layersite changed")
     if not parts and drifted:
@@ -192,8 +167,8 @@ def _without_change(world: World, name: str, now: datetime) -> Action:
         return Action("leave", name, "the baseline is never removed by the bot")
     if any(member.change for member in current.members):
         return remove(current, "closed", f"{_list(current.members)} is no longer open")
-    if current.lease is not None and current.lease.has_ended(now):
-        return remove(current, "expired", f"its lease ended at {current.lease.until}")
+    if _has_ended(current, now):
+        return remove(current, "expired", _ended(current))
     return _converge(world, name, current.members, current.lease)
 
 
@@ -213,23 +188,3 @@ def remove(current: Environment, cause: Literal["closed", "expired", "teardown"]
 
 def _list(members: Iterable[Member]) -> str:
     return ", ".join(map(str, members)) or "the site"
-
-
-def hold_back(plan: Plan, names: Mapping[str, str]) -> Plan:
-    """Return `plan` with the actions in `names` turned into leaves and refused for the reason given there."""
-    actions = tuple(
-        Action("leave", action.name, names[action.name]) if action.name in names else action for action in plan.actions
-    )
-    refused = tuple(Refusal(name, names[name]) for name in sorted(names))
-    return Plan(actions, plan.refusals + refused)
-
-
-def over_the_cap(plan: Plan, world: World) -> dict[str, str]:
-    """Return the removals with a reason to hold them back, if one run would remove more than the site's cap."""
-    removals = plan.having("remove")
-    living = sum(isinstance(current, Environment) for current in world.current.values())
-    cap = max(world.site.safety.removals, living * world.site.safety.percent // 100)
-    if len(removals) <= cap:
-        return {}
-    text = f"{len(removals)} of {living} environments would go in one run, more than the cap of {cap}; `--yes` does it"
-    return {action.name: text for action in removals}

@@ -184,7 +184,7 @@ def _tag(branch: str) -> str:
 
 def _lock(world: World, wanted: Environment) -> RenderLock:
     inputs = {
-        "environment": wanted.model_dump(mode="json"),
+        "environment": wanted.model_dump(mode="json", exclude={"lease"}),
         "site": world.site.model_dump(mode="json", include=RENDERED_FROM),
         "apps": {app: world.catalog.digests[app] for app in wanted.slice},
         "layersite": world.version,

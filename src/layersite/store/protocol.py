@@ -102,7 +102,7 @@ class Store:
         return self._cache.use(lambda clone: self._commit(clone, writes, subject))
 
     def _commit(self, clone: Clone, writes: Sequence[Write], subject: str) -> Committed:
-        trees = {write.name: write_tree(clone.repo, write.files) if write.files else None for write in writes}
+        trees = {w.name: write_tree(clone.repo, w.files, w.manifests) if w.files else None for w in writes}
         first: dict[str, _State] = {}
         mine: pygit2.Oid | None = None
         outcome, refusal = Committed(None, (), ()), None
