@@ -27,6 +27,7 @@ from layersite.plan import (
     group,
     hold_back,
     lease,
+    leave,
     make_plan,
     over_the_cap,
     plan_named,
@@ -112,18 +113,19 @@ class Bot:
         world = self._world(snapshot, heads)
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, self._planner(changes))
-            plan = self._select(plan, changes, only)
-            moved = self._moved(_concerned(plan, changes))
+            drafts = self._render(plan := self._select(plan, changes, only), snapshot)
+            moved = self._moved(plan, changes)
             if not moved:
                 break
-            self.tell(f"{', '.join(map(str, moved))} moved meanwhile, looking again")
+            self.tell(f"{', '.join(sorted({str(change) for change in moved.values()}))} moved meanwhile, looking again")
             changes = self.forge.changes()
+        plan = leave(plan, {name: f"{change} moves, the next run looks again" for name, change in moved.items()})
         plan = hold_back(plan, self._unproven(plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
-        return Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, since)
+        return Decided(self._carry_out(plan, drafts, snapshot, dry_run), snapshot, people, since)
 
     def follow(self, decided: Decided) -> Outcome:
         """See every environment of a plan to its end, and tell its people."""
@@ -186,7 +188,8 @@ class Bot:
     def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
-        return self.follow(Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, {}))
+        done = self._carry_out(plan, self._render(plan, snapshot), snapshot, dry_run)
+        return self.follow(Decided(done, snapshot, people, {}))
 
     def _planner(self, changes: list[Change]) -> Callable[[World], Plan]:
         return lambda world: make_plan(world, changes, self.now())
@@ -227,10 +230,18 @@ class Bot:
             tuple(refusal for refusal in plan.refusals if refusal.name in names),
         )
 
-    def _moved(self, changes: Sequence[Change]) -> list[Change]:
-        """Return those of `changes` that have another commit by now, or are closed."""
-        found = self._find(changes)
-        return [change for change in changes if (now := found[change.key]) is None or now.sha != change.sha]
+    def _moved(self, plan: Plan, changes: Iterable[Change]) -> dict[str, Change]:
+        """Ask for each change that is about to be shown by itself; return those that are not as listed, by environment.
+
+        It is the last thing before the commit, so that the newest head wins and what was closed meanwhile stays away.
+        """
+        concerned = _concerned(plan, changes)
+        found = self._find(list(concerned.values()))
+        return {
+            name: change
+            for (name, _), change in concerned.items()
+            if (now := found[change.key]) is None or now.sha != change.sha
+        }
 
     def _find(self, changes: Sequence[Change]) -> dict[tuple[str, int | str], Change | None]:
         """Ask the forge for each change by itself."""
@@ -255,24 +266,30 @@ class Bot:
                 unproven[name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
         return unproven
 
-    def _carry_out(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
-        """Render what the plan creates and updates, and commit all of it together; what fails is held back."""
-        writes: list[Write] = []
-        failed: dict[str, str] = {}
-        actions = plan.having("create", "update", "remove", "forget")
-        for action in actions:
-            self.tell(f"{action.verb} {action.name}: {action.reason}")
+    def _render(self, plan: Plan, snapshot: Snapshot) -> dict[str, Write | str]:
+        """Return for what the plan changes what will be written, or why it cannot be."""
+        drafts: dict[str, Write | str] = {}
+        for action in plan.having("create", "update", "remove", "forget"):
             try:
                 entry = snapshot.entries.get(action.name)
                 files = self._files(action.result)
-                writes.append(Write(action.name, files, entry.tree if entry else None, trailer(action.result)))
+                drafts[action.name] = Write(action.name, files, entry.tree if entry else None, trailer(action.result))
             except LayersiteError as error:
-                failed[action.name] = str(error)
-        plan = hold_back(plan, failed)
+                drafts[action.name] = str(error)
+        return drafts
+
+    def _carry_out(self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, dry_run: bool) -> Outcome:
+        """Commit together what the plan changes; what could not be rendered is held back."""
+        wanted = {action.name: drafts[action.name] for action in plan.actions if action.verb != "leave"}
+        plan = hold_back(plan, {name: draft for name, draft in wanted.items() if isinstance(draft, str)})
+        actions = plan.having("create", "update", "remove", "forget")
+        for action in actions:
+            self.tell(f"{action.verb} {action.name}: {action.reason}")
+        writes = [draft for draft in wanted.values() if isinstance(draft, Write)]
         if dry_run or not writes:
             return Outcome(plan, dry_run=dry_run)
         self.tell(f"pushing {len(writes)} environments")
-        done = self.store.commit(writes, _subject([action for action in actions if action.name not in failed]))
+        done = self.store.commit(writes, _subject(list(actions)))
         if done.commit is not None:
             self.follower.nudge(snapshot.commit, done.commit, done.written)
         text = "somebody else changed it in the environments repository meanwhile; the next run looks again"
@@ -304,11 +321,14 @@ class Bot:
         )
 
 
-def _concerned(plan: Plan, changes: Iterable[Change]) -> list[Change]:
-    """Return the changes whose commits are about to be written."""
-    results = [action.result for action in plan.having("create", "update")]
-    keys = {change.key for result in results if result for change in changes_of(result.members)}
-    return [change for change in changes if change.key in keys]
+def _concerned(plan: Plan, changes: Iterable[Change]) -> dict[tuple[str, Change], Change]:
+    """Return the changes whose commits are about to be written, by environment and change."""
+    listed = {change.key: change for change in changes}
+    actions = plan.having("create", "update")
+    shown = [
+        (action.name, change) for action in actions if action.result for change in changes_of(action.result.members)
+    ]
+    return {(name, change): listed[change.key] for name, change in shown if change.key in listed}
 
 
 def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str, Sequence[Change]]:

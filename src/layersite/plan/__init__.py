@@ -4,7 +4,7 @@ from layersite.plan import lease
 from layersite.plan.actions import make_plan, plan_named, remove
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
-from layersite.plan.model import Action, Plan, Refusal, hold_back, over_the_cap, overdue
+from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "hold_back",
     "host",
     "lease",
+    "leave",
     "make_plan",
     "missing_images",
     "over_the_cap",

@@ -8,7 +8,7 @@ from typing import Literal
 from layersite.model.environment import Environment, Tombstone
 from layersite.plan.desired import World
 
-__all__ = ["Action", "Plan", "Refusal", "hold_back", "over_the_cap", "overdue"]
+__all__ = ["Action", "Plan", "Refusal", "hold_back", "leave", "over_the_cap", "overdue"]
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,18 @@ def overdue(plan: Plan, since: Mapping[str, datetime], now: datetime, limit: tim
     return replace(plan, refusals=tuple(map(judged, plan.refusals)))
 
 
-def hold_back(plan: Plan, names: Mapping[str, str]) -> Plan:
-    """Return `plan` with the actions in `names` turned into leaves and refused for the reason given there."""
+def leave(plan: Plan, names: Mapping[str, str]) -> Plan:
+    """Return `plan` with the actions in `names` turned into leaves for the reason given there."""
     actions = tuple(
         Action("leave", action.name, names[action.name]) if action.name in names else action for action in plan.actions
     )
+    return replace(plan, actions=actions)
+
+
+def hold_back(plan: Plan, names: Mapping[str, str]) -> Plan:
+    """Return `plan` with the actions in `names` turned into leaves and refused for the reason given there."""
     refused = tuple(Refusal(name, names[name]) for name in sorted(names))
-    return Plan(actions, plan.refusals + refused)
+    return replace(leave(plan, names), refusals=plan.refusals + refused)
 
 
 def over_the_cap(plan: Plan, world: World) -> dict[str, str]:
