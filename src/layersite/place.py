@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING
 
 from layersite.follow import Follower
@@ -23,7 +22,7 @@ from layersite.playbooks import Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
 from layersite.reconcile import Bot
 from layersite.render import Renderer
-from layersite.store import Store
+from layersite.store import FoldingStore, Store
 
 if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
@@ -56,7 +55,8 @@ class Place:
         """Return the environments repository, at which git signs in with the forge's token."""
         if site.forge.url is not None:
             let_git_sign_in(site.forge.url)
-        return Store(site.environments.url, site.environments.branch, self.cache / "store", random=Random())  # noqa: S311  it spreads retries, it keeps no secret
+        kind = FoldingStore if site.environments.fold else Store
+        return kind(site.environments.url, site.environments.branch, self.cache / "store")
 
     def argocd(self, site: Site) -> "ArgoCD | None":
         """Return the Argo CD that syncs the site, if it names one. Raises LayersiteError if a variable is not set."""

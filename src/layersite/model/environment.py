@@ -12,7 +12,17 @@ from layersite.model.names import is_environment_name
 from layersite.model.site import Label, Provision
 from layersite.model.yaml import Yaml, dump
 
-__all__ = ["Environment", "Lease", "Member", "RenderLock", "Slot", "Tombstone", "changes_of", "to_yaml"]
+__all__ = [
+    "Environment",
+    "EnvironmentName",
+    "Lease",
+    "Member",
+    "RenderLock",
+    "Slot",
+    "Tombstone",
+    "changes_of",
+    "to_yaml",
+]
 
 
 def _name(text: str) -> str:

@@ -39,6 +39,10 @@ class EnvironmentsRepository(Model):
 
     url: GitUrl
     branch: Branch = "main"
+    pushes_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """The host's budget, which `serve` keeps to: GitHub advises 6. What arrives meanwhile goes with the next push."""
+    fold: bool = False
+    """For many jobs at once, such as one per change in CI: each leaves its work in a ref, one commits it for all."""
 
 
 HttpUrl = Annotated[

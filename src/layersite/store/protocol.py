@@ -15,7 +15,7 @@ from layersite.store.graft import Write, check_writes, graft, message, write_com
 from layersite.store.refusal import Refusal, redact
 from layersite.store.snapshot import Entry, Snapshot, child, directory_of, read_snapshot
 
-__all__ = ["Committed", "Store"]
+__all__ = ["Committed", "Store", "compare"]
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 6.0
 """Seconds; a wait is drawn evenly from 0 up to a bound that doubles. Without it, 16 writers starve each other."""
@@ -55,7 +55,8 @@ class Store:
         now: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._url, self._branch, self._attempts = url, branch, attempts
-        self._random, self._sleep, self._now = random or Random(), sleep, now  # noqa: S311 - jitter is no secret
+        self._random, self._now = random or Random(), now  # noqa: S311 - jitter is no secret
+        self._sleep = sleep
         self._last: Mapping[str, Entry] = {}
         self._just_read: str | None = None
         self._cache = Cache(cache, url, branch)
@@ -111,7 +112,7 @@ class Store:
             if mine is not None and tip is not None and clone.contains(tip, mine):
                 return outcome  # the push had landed, only its acknowledgement was lost
             root = None if tip is None else clone.repo[tip].peel(pygit2.Commit).tree
-            states = {write.name: _compare(root, write, trees[write.name]) for write in writes}
+            states = {write.name: compare(root, write, trees[write.name]) for write in writes}
             first = first or states
             outcome = _outcome(tip, first, states)
             todo = [write for write in writes if states[write.name] == "open"]
@@ -127,13 +128,16 @@ class Store:
             if refusal is None:
                 return outcome
             if refusal.is_passing:
-                self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
+                self._wait(attempt)
         raise AssertionError("the last round returns or raises")
 
     def _tip(self, clone: Clone) -> pygit2.Oid | None:
         """Return the branch's tip, at first as it was just read: the push is refused if it has moved since."""
         known, self._just_read = self._just_read, None
         return clone.repo[known].id if known is not None and known in clone.repo else clone.fetch()
+
+    def _wait(self, attempt: int) -> None:
+        self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
 
     def _explain(self, refusal: Refusal) -> str:
         branch = f"`{self._branch}` of {redact(self._url)}"
@@ -143,7 +147,8 @@ class Store:
         return f"{text}. The last answer: {refusal.message}"
 
 
-def _compare(root: pygit2.Tree | None, write: Write, tree: pygit2.Oid | None) -> _State:
+def compare(root: pygit2.Tree | None, write: Write, tree: pygit2.Oid | None) -> _State:
+    """Tell how the directory of `write` stands below `root`; `tree` is what it shall hold."""
     found = child(root, directory_of(write.name))
     if (found and found.id) == tree:
         return "there"
