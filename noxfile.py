@@ -46,6 +46,8 @@ VERBS = {
     "extend": "Let an environment live longer: nox -s extend -- web-42 --hours 24 --reason 'demo on Friday'",
     "pin": "Keep an environment without an end: nox -s pin -- web-42 --reason 'pen test'",
     "unpin": "Take the pin away, so that the lease begins anew: nox -s unpin -- web-42",
+    "sleep": "Take an environment's pods away for a while: nox -s sleep -- web-42",
+    "wake": "Bring them back: nox -s wake -- web-42 --hours 4",
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
@@ -53,7 +55,7 @@ VERBS = {
     "doctor": "Say what is wrong around this site, and how to mend it; with -- --probe, try it.",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
-WITH_ANSIBLE = {"reconcile", "preview", "teardown", "serve"}
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "serve"}
 """The verbs that run playbooks."""
 
 

@@ -12,7 +12,7 @@ from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
-from layersite.cli_life import extend, pin, unpin
+from layersite.cli_life import extend, pin, sleep, unpin, wake
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
 from layersite.model.errors import LayersiteError
 from layersite.place import Place
@@ -218,5 +218,5 @@ def adopt(
     console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")
 
 
-for _command in (bootstrap, doctor, extend, pin, unpin):
+for _command in (bootstrap, doctor, extend, pin, sleep, unpin, wake):
     main.add_command(_command)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from layersite import __version__
 from layersite.follow import Follower, Stores, first_standings
@@ -23,6 +23,7 @@ from layersite.plan import (
     Group,
     Plan,
     World,
+    called,
     chosen_name,
     group,
     hold_back,
@@ -31,6 +32,7 @@ from layersite.plan import (
     make_plan,
     over_the_cap,
     plan_named,
+    plan_rest,
     remove,
 )
 from layersite.report.comment import Mark
@@ -164,8 +166,24 @@ class Bot:
         entry = snapshot.entries.get(name)
         named = lease.ask(self.site, entry.environment if entry else None, hours, by, self.now())
         _, plan = self.gate.plan(
-            self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named)
+            self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named, self.now())
         )
+        return self._finish(plan, snapshot, dry_run)
+
+    def call(
+        self, name: str, state: Literal["active", "asleep"], hours: int | None, by: str, *, dry_run: bool = False
+    ) -> Outcome:
+        """Put the environment `name` to sleep until the next call or commit, or wake it for `hours`.
+
+        Raises:
+            UnknownNameError: there is no such environment.
+        """
+        snapshot = self.store.read()
+        if name not in snapshot.entries:
+            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
+        told = called(self.site, state, hours, by, self.now())
+        world = self._world(snapshot, self._heads())
+        _, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
         return self._finish(plan, snapshot, dry_run)
 
     def teardown(self, name: str, *, dry_run: bool = False) -> Outcome:

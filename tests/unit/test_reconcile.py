@@ -246,6 +246,38 @@ def test_a_lease_has_limits(site: Path, run: Run, arguments: tuple[str, ...], co
     assert committed(site) == before
 
 
+AUTOSCALED = """
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: cart}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: cart}, minReplicas: 2, maxReplicas: 3}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 1 * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: cart}]}}}}
+"""
+
+
+def test_what_sleeps_has_no_pods_and_comes_back_as_it_was(site: Path, run: Run) -> None:
+    base = site / "apps" / "cart" / "base" / "all.yaml"
+    base.write_text(base.read_text() + AUTOSCALED)
+    push(site, "cart", "42")
+    run("reconcile")
+    before = committed(site)["cart-42/manifests/cart.yaml"]
+    assert "cart-42 is asleep" in run("sleep", "cart-42").output
+    objects = {o["kind"]: o for o in load_all(committed(site)["cart-42/manifests/cart.yaml"], "x")}
+    assert "HorizontalPodAutoscaler" not in objects
+    assert (objects["Deployment"]["spec"]["replicas"], objects["CronJob"]["spec"]["suspend"]) == (0, True)
+    assert "asleep" in run("status").output
+    run("reconcile")
+    assert "cart-42 is ready" in run("wake", "cart-42", "--hours", "2").output
+    assert committed(site)["cart-42/manifests/cart.yaml"] == before
+
+
 def test_preview_brings_up_one_change_and_leaves_the_others(site: Path, run: Run) -> None:
     push(site, "cart", "1")
     push(site, "cart", "2")

@@ -175,7 +175,9 @@ class Follower:
     def _judge(
         self, voice: Voice, standing: Standing, result: "Result", secrets: "Future[dict[str, str | None]]"
     ) -> None:
-        if result.outcome == "healthy":
+        if result.outcome == "healthy" and _is_asleep(standing):
+            ended = replace(standing, state="asleep", summary="it has no pods until it wakes up")
+        elif result.outcome == "healthy":
             passed, said = self.smoke(standing.name) if self.smoke else (True, "")
             summary = "every app is healthy" if passed else SMOKE_FAILED
             ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
@@ -240,7 +242,12 @@ class Follower:
 
 
 def _committed(standing: Standing) -> Standing:
-    return replace(standing, state="ready", summary="its manifests are committed, and Argo CD is not asked about them")
+    text = "its manifests are committed, and Argo CD is not asked about them"
+    return replace(standing, state="asleep" if _is_asleep(standing) else "ready", summary=text)
+
+
+def _is_asleep(standing: Standing) -> bool:
+    return isinstance(standing.environment, Environment) and standing.environment.state == "asleep"
 
 
 def _common(marks: Iterable[Mark]) -> Mark:

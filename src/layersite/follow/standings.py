@@ -46,7 +46,8 @@ def _standing(
         return None
     mark = (marks or {}).get(action.name, {})
     if action.verb == "leave" and mark.get("generation") == found.generation:
-        state = "ready" if mark.get("summary") == SMOKE_FAILED else mark.get("state")
+        is_well = mark.get("summary") == SMOKE_FAILED or mark.get("state") == "asleep"
+        state = "ready" if is_well else mark.get("state")
         if state == seen.get(action.name):
             return None
     return Standing(action.name, "deploying", action.reason, found, plan=(f"{action.verb}: {action.reason}",))

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from layersite.model.change import Change
 from layersite.model.document import Many, Model
-from layersite.model.life import Lease
+from layersite.model.life import Call, Lease
 from layersite.model.names import is_environment_name
 from layersite.model.site import Label, Provision
 from layersite.model.yaml import Yaml, dump
@@ -88,6 +88,7 @@ class Environment(Model):
     urls: dict[Label, str] = {}
     lease: Lease | None = None
     state: Literal["active", "asleep"] = "active"
+    call: Call | None = None
     render: RenderLock | None = None
 
 

@@ -1,13 +1,14 @@
-"""How long environments live: the site's settings for it, and the lease that is committed with each."""
+"""How long environments live and when they sleep: the site's settings, and what is committed with each."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from layersite.model.document import Model
+from layersite.model.document import Many, Model
 
-__all__ = ["Hours", "Lease", "Leases", "moment"]
+__all__ = ["Call", "Hours", "Lease", "Leases", "WorkingHours", "moment"]
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -52,3 +53,45 @@ class Leases(Model):
     """The cap: how long it may live by extensions without a new commit or `preview`. Only a pin leads beyond."""
     warn_hours: Annotated[int, Field(ge=0, le=8760)] = 12
     """How long before the end the people of its change are told."""
+
+
+class Call(Model):
+    """What the environment was last told to do against the site's working hours, by whom, and until when (UTC)."""
+
+    state: Literal["active", "asleep"]
+    until: Time | None = None
+    by: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it still counts at `now` (aware)."""
+        return self.until is None or now < datetime.fromisoformat(self.until)
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be a time zone such as Europe/Berlin")
+    return name
+
+
+Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_DAYS = get_args(Day)
+
+
+class WorkingHours(Model):
+    """When people work; outside, environments sleep unless they are called or pinned."""
+
+    timezone: Annotated[str, AfterValidator(_zone)]
+    days: Many[Day] = _DAYS[:5]
+    start: Clock = "08:00"
+    end: Clock = "19:00"
+    holidays: Many[Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]] = ()
+    """Dates on which nobody works, such as "2026-12-25"."""
+    awake_hours: Hours = 3
+    """How long a new commit, or `wake`, keeps one awake outside these hours."""
+
+    def include(self, now: datetime) -> bool:
+        """Whether people work at `now` (aware); summer time is the time zone's."""
+        local = now.astimezone(ZoneInfo(self.timezone))
+        is_day = _DAYS[local.weekday()] in self.days and local.date().isoformat() not in self.holidays
+        return is_day and self.start <= local.strftime("%H:%M") < self.end

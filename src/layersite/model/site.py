@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from layersite.model.document import Document, Many, Matching, Model, read_document
-from layersite.model.life import Hours, Leases
+from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
 
 __all__ = ["SITE_FILE", "Provision", "Site", "load_site"]
@@ -217,6 +217,7 @@ class Site(Model):
     lease_hours: Hours = 72
     """How long an environment without a change lives."""
     lease: Leases = Leases()
+    working_hours: WorkingHours | None = None
     limits: Limits = Limits()
     images: Images = Images()
     safety: Safety = Safety()

@@ -1,10 +1,11 @@
 """Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
 
 from layersite.plan import lease
-from layersite.plan.actions import make_plan, plan_named, remove
+from layersite.plan.actions import make_plan, plan_named, plan_rest, remove
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
+from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Refusal",
     "World",
     "build_environment",
+    "called",
     "chosen_name",
     "decide_slice",
     "group",
@@ -26,6 +28,7 @@ __all__ = [
     "over_the_cap",
     "overdue",
     "plan_named",
+    "plan_rest",
     "remove",
     "touched_apps",
 ]

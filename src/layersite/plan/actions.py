@@ -8,14 +8,16 @@ from typing import Literal, TypeGuard
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.errors import InvalidInputError
+from layersite.model.life import Call
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
 from layersite.plan.group import Group, group
 from layersite.plan.lease import renew
 from layersite.plan.model import Action, Plan, Refusal
+from layersite.plan.rest import AWAKE, Rest, decide_rest
 
-__all__ = ["make_plan", "plan_named", "remove"]
+__all__ = ["make_plan", "plan_named", "plan_rest", "remove"]
 
 
 def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
@@ -49,18 +51,32 @@ def _with_changes(world: World, each: Group, now: datetime) -> tuple[Action | No
             return None, Refusal(each.name, text)
         if _has_ended(current, now) and current.members == members:
             return remove(current, "expired", _ended(current)), None
-        return _converge(world, each.name, members, renew(world.site, current, members, now)), None
+        lease = renew(world.site, current, members, now)
+        labels = {label for change in each.changes for label in change.labels}
+        rest = decide_rest(world.site, current, members, lease, now, labels)
+        return _converge(world, each.name, members, lease, rest), None
     except InvalidInputError as error:
         return Action("leave", each.name, "it cannot be planned, see the refusals"), Refusal(each.name, str(error))
 
 
-def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease) -> Plan:
+def plan_rest(world: World, name: str, call: Call, now: datetime) -> Plan:
+    """Decide for one living environment that is told to sleep or to wake up."""
+    current = world.current[name]
+    if not isinstance(current, Environment):
+        return Plan((Action("leave", name, "it is going away"),))
+    told = current.model_copy(update={"call": call})
+    rest = decide_rest(world.site, told, current.members, current.lease, now)
+    return _await_images(world, Plan((_converge(world, name, current.members, current.lease, rest),)))
+
+
+def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease, now: datetime) -> Plan:
     """Decide for one environment that is asked for by name, without a change."""
     current = world.current.get(name)
     if isinstance(current, Environment) and not _is_named(current):
         text = f"`{name}` belongs to {', '.join(map(str, current.members))}; choose another name"
         return Plan((), (Refusal(name, text),))
-    return _await_images(world, Plan((_converge(world, name, members, lease),)))
+    rest = decide_rest(world.site, None, members, lease, now)
+    return _await_images(world, Plan((_converge(world, name, members, lease, rest),)))
 
 
 def _unwanted(site: Site, changes: Iterable[Change]) -> str:
@@ -112,7 +128,9 @@ def _is_idle(action: Action, world: World) -> bool:
     return action.verb == "leave" and action.name not in world.current
 
 
-def _converge(world: World, name: str, members: tuple[Member, ...], lease: Lease | None = None) -> Action:
+def _converge(
+    world: World, name: str, members: tuple[Member, ...], lease: Lease | None = None, rest: Rest = AWAKE
+) -> Action:
     """Compare what the environment should be with what it is."""
     current = world.current.get(name)
     if isinstance(current, Tombstone):
@@ -121,12 +139,12 @@ def _converge(world: World, name: str, members: tuple[Member, ...], lease: Lease
             return Action("leave", name, f"{current.reason}; a new commit of its changes brings it back")
         if current.reap and world.site.argocd is not None:
             return Action("leave", name, f"{_list(members)} is wanted again, and gets it when the old one is gone")
-        wanted = build_environment(world, name, members, None, lease)
+        wanted = build_environment(world, name, members, None, lease, rest)
         return Action("create", name, f"{_list(members)} is open again", _next(wanted, current.generation))
-    wanted = build_environment(world, name, members, current, lease)
+    wanted = build_environment(world, name, members, current, lease, rest)
     if current is None:
         return Action("create", name, f"{_list(members)} needs an environment", wanted)
-    reason = _difference(current, wanted, name in world.drifted)
+    reason = _difference(current, wanted, name in world.drifted, rest.reason)
     if not reason:
         return Action("leave", name, "nothing changed")
     return Action("update", name, reason, _next(wanted, current.generation))
@@ -136,7 +154,7 @@ def _next(wanted: Environment, generation: int) -> Environment:
     return wanted.model_copy(update={"generation": generation + 1})
 
 
-def _difference(current: Environment, wanted: Environment, drifted: bool) -> str:
+def _difference(current: Environment, wanted: Environment, drifted: bool, rest: str) -> str:
     """Say why `current` must be written anew, or nothing if it need not."""
     before = {str(member): member.sha for member in current.members}
     after = {str(member): member.sha for member in wanted.members}
@@ -147,6 +165,8 @@ def _difference(current: Environment, wanted: Environment, drifted: bool) -> str
         for name in sorted(after.keys() & before.keys())
         if after[name] != before[name]
     ]
+    if not parts and (current.state, current.call) != (wanted.state, wanted.call):
+        parts.append(rest)
     if not parts and current.lease != wanted.lease:
         parts.append(_ending(wanted.lease))
     if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
@@ -169,7 +189,8 @@ def _without_change(world: World, name: str, now: datetime) -> Action:
         return remove(current, "closed", f"{_list(current.members)} is no longer open")
     if _has_ended(current, now):
         return remove(current, "expired", _ended(current))
-    return _converge(world, name, current.members, current.lease)
+    rest = decide_rest(world.site, current, current.members, current.lease, now)
+    return _converge(world, name, current.members, current.lease, rest)
 
 
 def remove(current: Environment, cause: Literal["closed", "expired", "teardown"], reason: str) -> Action:

@@ -80,6 +80,8 @@ class Renderer:
             transform.set_images(item, slot.images)
             transform.set_replicas(item, app.replicas)
             transform.set_variables(item, variables)
+        if environment.state == "asleep":
+            items = transform.asleep(items)
         problems = policy.check(items, environment.namespace, f"apps/{name}", self._site.allowed_kinds)
         if problems:
             raise PolicyError(problems)
@@ -118,7 +120,7 @@ class Renderer:
     def _variables(self, environment: Environment, name: str) -> dict[str, Yaml]:
         """Return what overlays see."""
         change = next((member for member in environment.members if member.change and name in member.apps), None)
-        data = environment.model_dump(mode="json", exclude={"render", "lease"})
+        data = environment.model_dump(mode="json", exclude={"render", "lease", "call"})
         app = self._catalog.apps[name].model_dump(mode="json", by_alias=True)
         return {
             "environment": data,

@@ -19,6 +19,7 @@ _TITLES = {
     "waiting": "⏳ Environment {} waits",
     "deploying": "🚀 Environment {} is being deployed",
     "ready": "✅ Environment {} is ready",
+    "asleep": "😴 Environment {} sleeps",
     "failed": "❌ Environment {} failed",
     "unseen": "❔ Environment {} is committed, but could not be watched",
     "refused": "❌ Environment {} could not be made or changed",
@@ -31,6 +32,7 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "waiting": "pending",
     "deploying": "pending",
     "ready": "success",
+    "asleep": "success",
     "failed": "failure",
     "unseen": "error",
     "refused": "error",
@@ -131,8 +133,10 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield from _slice(environment)
     if standing.plan:
         yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
-    if standing.state in ("ready", "deploying", "waiting", "failed", "unseen"):
+    if standing.state in ("ready", "asleep", "deploying", "waiting", "failed", "unseen"):
         yield from ("", _life(environment.lease if isinstance(environment, Environment) else None))
+    if standing.state == "asleep":
+        yield f"A new commit wakes it, and so does `python3 noxfile.py -s wake -- {standing.name}`."
     if isinstance(environment, Tombstone) and environment.cause != "closed":
         yield from ("", "A new commit brings it back.")
 

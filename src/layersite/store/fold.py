@@ -58,25 +58,26 @@ class FoldingStore(Store):
             return super()._commit(clone, writes, subject)
         ref, request = f"{_PENDING}{time.time_ns():020}-{uuid4().hex}", self._request(clone, writes, trees, subject)
         try:
-            self._see_folded(clone, ref, request)
+            tip = self._see_folded(clone, ref, request)
         except BaseException:
             clone.move({ref: (str(request), "")})  # nobody waits for it any more
             raise
-        return self._learn(clone, writes, trees, since, request) or super()._commit(clone, writes, subject)
+        return self._learn(clone.repo, writes, trees, since, request, tip) or super()._commit(clone, writes, subject)
 
-    def _see_folded(self, clone: Clone, ref: str, request: pygit2.Oid) -> None:
-        """Leave the request on the host and see it carried out. Raises StoreError."""
+    def _see_folded(self, clone: Clone, ref: str, request: pygit2.Oid) -> pygit2.Oid | None:
+        """Leave the request on the host, see it carried out and return the branch's tip. Raises StoreError."""
         refusal = self._ask(clone, ref, request)
         for attempt in range(self._attempts):
             if refusal is not None and not refusal.is_passing:
                 break
             pending = clone.refs(f"{_PENDING}*")
             if ref not in pending:
-                return
+                return clone.fetch()
             is_mine = min(pending) == ref or attempt % _PATIENCE == _PATIENCE - 1
             refusal = self._fold(clone) if is_mine else None
-            if refusal is not None or not is_mine:
-                self._wait(min(attempt, _LONGEST_LOOK))
+            if is_mine and refusal is None:
+                return clone.tip
+            self._wait(min(attempt, _LONGEST_LOOK))
         raise StoreError(self._explain(refusal or Refusal("race", "other writers were first")))
 
     def _request(self, clone: Clone, writes: Sequence[Write], trees: Trees, subject: str) -> pygit2.Oid:
@@ -129,16 +130,20 @@ class FoldingStore(Store):
         return write_commit(repo, grafted, tip, text, self._now())
 
     def _learn(
-        self, clone: Clone, writes: Sequence[Write], trees: Trees, since: pygit2.Oid, request: pygit2.Oid
+        self,
+        repo: pygit2.Repository,
+        writes: Sequence[Write],
+        trees: Trees,
+        since: pygit2.Oid,
+        request: pygit2.Oid,
+        tip: pygit2.Oid | None,
     ) -> Committed | None:
-        """Return what became of a request that is gone, None if it was dropped."""
-        tip = clone.fetch()
-        walker = clone.repo.walk(tip) if tip is not None else iter(())
-        if isinstance(walker, pygit2.Walker):
-            walker.hide(since)
+        """Return what became of a request that is gone, as `tip` tells, None if it was dropped."""
+        walker = repo.walk(tip or since)
+        walker.hide(since)
         mine = next((commit for commit in walker if _trailer(request) in commit.message.splitlines()), None)
         seen = tip if mine is None else next(iter(mine.parent_ids), None)
-        root = None if seen is None else clone.repo[seen].peel(pygit2.Commit).tree
+        root = None if seen is None else repo[seen].peel(pygit2.Commit).tree
         states = {write.name: compare(root, write, trees[write.name]) for write in writes}
         written = tuple(name for name, state in states.items() if state == "open")
         if mine is None and written:

@@ -139,7 +139,7 @@ def test_a_baseline_that_is_no_longer_managed_is_left(world: Build) -> None:
 
 def named(build: Build, lease: Lease, *current: Environment) -> Plan:
     member = Member(repository="cart", branch="main", sha=SHA, apps=("cart",), change=False)
-    return plan_named(build(current), "friday-demo", (member,), lease)
+    return plan_named(build(current), "friday-demo", (member,), lease, NOW)
 
 
 LEASE = Lease(until="2026-01-05T00:00:00Z")

@@ -30,7 +30,7 @@ def test_nothing_is_lost_and_nothing_removed_comes_back(
     caches = {writer: tmp_path / f"cache-{writer // 2}" for writer in names}
     processes = [start(kind, "add", remote.url, caches[writer], names[writer]) for writer in names]
     processes.append(start(kind, "remove", remote.url, tmp_path / "cache-remover", old))
-    assert [process.wait(120) for process in processes] == [0] * 9
+    assert [process.wait(500) for process in processes] == [0] * 9
     expected = ["keep", *(name for each in names.values() for name in each)]
     assert remote.blobs() == {path: blob for name in expected for path, blob in blobs_of(name).items()}
     assert remote.commits() == 1 + 40 + 5
