@@ -4,21 +4,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 from layersite import __version__
 from layersite.follow import Follower, Stores, first_standings
 from layersite.forge import Forge
 from layersite.gate import Gate
+from layersite.model.capacity import Capacity
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
-from layersite.model.document import near_miss
+from layersite.model.document import near_miss, read_document
 from layersite.model.environment import Environment, Member, Tombstone, changes_of, to_yaml
 from layersite.model.errors import InvalidInputError, LayersiteError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.model.standing import Standing
 from layersite.plan import (
+    PRIORITY_LABEL,
     Action,
     Group,
     Plan,
@@ -33,6 +36,7 @@ from layersite.plan import (
     over_the_cap,
     plan_named,
     plan_rest,
+    queue,
     remove,
 )
 from layersite.report.comment import Mark
@@ -125,6 +129,7 @@ class Bot:
         plan = hold_back(plan, self._unproven(plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
+        plan = self._queue(plan, drafts, snapshot, changes)
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
         return Decided(self._carry_out(plan, drafts, snapshot, dry_run), snapshot, people, since)
@@ -206,7 +211,9 @@ class Bot:
     def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
-        done = self._carry_out(plan, self._render(plan, snapshot), snapshot, dry_run)
+        drafts = self._render(plan, snapshot)
+        plan = self._queue(plan, drafts, snapshot, ())
+        done = self._carry_out(plan, drafts, snapshot, dry_run)
         return self.follow(Decided(done, snapshot, people, {}))
 
     def _planner(self, changes: list[Change]) -> Callable[[World], Plan]:
@@ -296,6 +303,22 @@ class Bot:
                 drafts[action.name] = str(error)
         return drafts
 
+    def _queue(
+        self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, changes: Iterable[Change]
+    ) -> Plan:
+        """Let what there is no room for wait."""
+        if self.site.capacity == Capacity():
+            return plan
+        rendered = {
+            name: read_document(Path(name), name, draft.files["environment.yaml"].decode()).parse(Environment)
+            for name, draft in drafts.items()
+            if isinstance(draft, Write) and draft.files and "environment.yaml" in draft.files
+        }
+        current = [entry.environment for entry in snapshot.entries.values() if entry.environment]
+        groups = group(changes, self.site.repositories)
+        first = {each.name for each in groups if any(PRIORITY_LABEL in change.labels for change in each.changes)}
+        return queue(plan, self.site.capacity, rendered, current, first)
+
     def _carry_out(self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Commit together what the plan changes; what could not be rendered is held back."""
         wanted = {action.name: drafts[action.name] for action in plan.actions if action.verb != "leave"}
@@ -304,6 +327,9 @@ class Bot:
         for action in actions:
             self.tell(f"{action.verb} {action.name}: {action.reason}")
         writes = [draft for draft in wanted.values() if isinstance(draft, Write)]
+        if self.site.capacity != Capacity():  # a concurrent run must not fill the same room
+            created = {action.name for action in plan.having("create")}
+            writes = [replace(each, beside=snapshot.tree) if each.name in created else each for each in writes]
         if dry_run or not writes:
             return Outcome(plan, dry_run=dry_run)
         self.tell(f"pushing {len(writes)} environments")

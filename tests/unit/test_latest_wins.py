@@ -175,6 +175,29 @@ def test_every_incarnation_has_a_higher_generation(team: Team) -> None:
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
+def test_two_runs_at_once_never_pass_a_cap(team: Team) -> None:
+    team.site = make_site(capacity={"environments": 2})
+    team.forge.heads = {1: A}
+    team.run()
+    team.forge.heads = {1: A, 2: A}
+    slow = team.bot("slow")
+
+    def another_run() -> None:
+        team.forge.heads = {1: A, 3: A}
+        team.run("another machine")
+        team.forge.heads = {1: A, 2: A, 3: A}
+
+    replace(slow, store=Slow(slow.store, another_run)).decide()
+    assert sorted(team.shown()) == ["cart-1", "cart-3"]
+    outcome = team.run()
+    assert [refusal.reason.partition(":")[0] for refusal in outcome.plan.refusals] == [
+        "waits for room, place 1 in the queue"
+    ]
+    team.forge.heads[1] = None
+    team.run()
+    assert sorted(team.shown()) == ["cart-2", "cart-3"]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_after_the_last_event_the_newest_state_stands_whatever_the_order_of_runs(team: Team, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret

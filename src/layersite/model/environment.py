@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from layersite.model.capacity import Requests
 from layersite.model.change import Change
 from layersite.model.document import Many, Model
 from layersite.model.life import Call, Lease
@@ -54,6 +55,7 @@ class Member(Model):
     url: str = ""
     apps: Many[Label] = ()
     change: bool = True
+    author: str = ""
 
     def __str__(self) -> str:
         return f"{self.repository}{'#' if self.change else '@'}{self.branch if self.number is None else self.number}"
@@ -89,6 +91,7 @@ class Environment(Model):
     lease: Lease | None = None
     state: Literal["active", "asleep"] = "active"
     call: Call | None = None
+    requests: Requests = Requests()
     render: RenderLock | None = None
 
 

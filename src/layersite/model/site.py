@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from layersite.model.capacity import Capacity
 from layersite.model.document import Document, Many, Matching, Model, read_document
 from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
@@ -218,6 +219,7 @@ class Site(Model):
     """How long an environment without a change lives."""
     lease: Leases = Leases()
     working_hours: WorkingHours | None = None
+    capacity: Capacity = Capacity()
     limits: Limits = Limits()
     images: Images = Images()
     safety: Safety = Safety()

@@ -2,6 +2,7 @@
 
 from layersite.plan import lease
 from layersite.plan.actions import make_plan, plan_named, plan_rest, remove
+from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
@@ -9,6 +10,7 @@ from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
+    "PRIORITY_LABEL",
     "Action",
     "Group",
     "Plan",
@@ -29,6 +31,7 @@ __all__ = [
     "overdue",
     "plan_named",
     "plan_rest",
+    "queue",
     "remove",
     "touched_apps",
 ]

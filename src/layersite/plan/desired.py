@@ -71,6 +71,7 @@ def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member,
                     sha=change.sha,
                     url=change.url,
                     apps=apps,
+                    author=change.author,
                 )
             )
     return tuple(members)

@@ -33,6 +33,7 @@ class Refusal:
     is_error: bool = True
     waits_for: tuple[str, ...] = ()
     """The images that a registry must have first."""
+    waits_for_room: bool = False
 
 
 @dataclass(frozen=True)

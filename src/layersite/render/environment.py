@@ -14,6 +14,7 @@ from layersite.render.base import Bases
 from layersite.render.layout import git_tree_id
 from layersite.render.merge import merge
 from layersite.render.overlay import OverlaySet
+from layersite.render.requests import total
 from layersite.render.schema import schemas
 
 __all__ = ["Renderer"]
@@ -51,7 +52,8 @@ class Renderer:
         files = {"namespace.yaml": _write(walls, "layersite.yaml")}
         files |= {f"{app}.yaml": _write(items, f"apps/{app}/") for app, items in objects.items() if items}
         lock = environment.render and environment.render.model_copy(update={"manifests": git_tree_id(files)})
-        contract = to_yaml(environment.model_copy(update={"render": lock})).encode()
+        requests = total((item for items in objects.values() for item in items), self._site)
+        contract = to_yaml(environment.model_copy(update={"render": lock, "requests": requests})).encode()
         return {"environment.yaml": contract, **{f"manifests/{name}": files[name] for name in sorted(files)}}
 
     def _provided(self, environment: Environment, provision: str) -> list[str]:
@@ -120,7 +122,7 @@ class Renderer:
     def _variables(self, environment: Environment, name: str) -> dict[str, Yaml]:
         """Return what overlays see."""
         change = next((member for member in environment.members if member.change and name in member.apps), None)
-        data = environment.model_dump(mode="json", exclude={"render", "lease", "call"})
+        data = environment.model_dump(mode="json", exclude={"render", "lease", "call", "requests"})
         app = self._catalog.apps[name].model_dump(mode="json", by_alias=True)
         return {
             "environment": data,

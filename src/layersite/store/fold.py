@@ -39,6 +39,7 @@ class _Asked(Model):
     name: EnvironmentName
     expected: str | None
     trailer: str
+    beside: str | None = None
 
 
 class _Request(Model):
@@ -81,7 +82,10 @@ class FoldingStore(Store):
         raise StoreError(self._explain(refusal or Refusal("race", "other writers were first")))
 
     def _request(self, clone: Clone, writes: Sequence[Write], trees: Trees, subject: str) -> pygit2.Oid:
-        asked = tuple(_Asked(name=write.name, expected=write.expected, trailer=write.trailer) for write in writes)
+        asked = tuple(
+            _Asked(name=write.name, expected=write.expected, trailer=write.trailer, beside=write.beside)
+            for write in writes
+        )
         text = _Request(subject=subject, writes=asked).model_dump_json()
         return write_commit(clone.repo, graft(clone.repo, None, trees), None, text, self._now())
 
@@ -121,7 +125,7 @@ class FoldingStore(Store):
         root = None if tip is None else repo[tip].peel(pygit2.Commit).tree
         found = {each.name: child(request.tree, directory_of(each.name)) for each in asked.writes}
         trees = {name: None if tree is None else tree.id for name, tree in found.items()}
-        writes = [Write(each.name, None, each.expected, each.trailer) for each in asked.writes]
+        writes = [Write(each.name, None, each.expected, each.trailer, beside=each.beside) for each in asked.writes]
         todo = [write for write in writes if compare(root, write, trees[write.name]) == "open"]
         if not todo or self._now() - request.commit_time > _STALE:
             return tip

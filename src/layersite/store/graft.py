@@ -24,7 +24,8 @@ class Write:
     """What the directory of the environment `name` shall hold, by path below it; None removes the directory.
 
     `expected` is the tree id that the plan saw there (None: nothing); `trailer` is one line for the commit message.
-    `manifests` is the tree id of a folder of that name that stays as it is beside `files`.
+    `manifests` is the tree id of a folder of that name that stays as it is beside `files`. `beside` is the tree id of
+    all environments if none of them may have changed meanwhile, as where there is room for a certain number only.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Write:
     expected: str | None
     trailer: str
     manifests: str | None = None
+    beside: str | None = None
 
 
 def check_writes(writes: Sequence[Write]) -> None:

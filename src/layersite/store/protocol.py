@@ -13,7 +13,7 @@ from layersite.model.errors import StoreError
 from layersite.store.clone import Cache, Clone
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
 from layersite.store.refusal import Refusal, redact
-from layersite.store.snapshot import Entry, Snapshot, child, directory_of, read_snapshot
+from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_snapshot
 
 __all__ = ["Committed", "Store", "compare"]
 
@@ -152,7 +152,8 @@ def compare(root: pygit2.Tree | None, write: Write, tree: pygit2.Oid | None) -> 
     found = child(root, directory_of(write.name))
     if (found and found.id) == tree:
         return "there"
-    return "open" if (found and str(found.id)) == write.expected else "changed"
+    is_alone = write.beside is None or write.beside == all_id(root)
+    return "open" if is_alone and (found and str(found.id)) == write.expected else "changed"
 
 
 def _outcome(tip: pygit2.Oid | None, first: Mapping[str, _State], states: Mapping[str, _State]) -> Committed:
