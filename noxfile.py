@@ -53,9 +53,12 @@ VERBS = {
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "doctor": "Say what is wrong around this site, and how to mend it; with -- --probe, try it.",
+    "golden": "Build a masked, verified copy of a database: nox -s golden -- build shop",
+    "fixtures": "Fill an environment's database with made-up rows: nox -s fixtures -- web-42 shop",
+    "clone": "Bring an environment its databases, or with --reset new ones: nox -s clone -- web-42",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
-WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "serve"}
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "serve", "clone"}
 """The verbs that run playbooks."""
 
 

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from layersite.cli import main as cli
+from layersite.database.fixtures import Fixtures
 from layersite.model.catalog import App
+from layersite.model.contract import Contract
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.site import Site
 
@@ -16,6 +18,8 @@ FOLDER = Path(__file__).parent / "reference"
 FILES: dict[str, type[BaseModel]] = {
     "layersite.yaml": Site,
     "apps/&lt;app&gt;/app.yaml": App,
+    "data/&lt;database&gt;/contract.yaml": Contract,
+    "data/&lt;database&gt;/fixtures.yaml": Fixtures,
     "environments/&lt;2 hex&gt;/&lt;name&gt;/environment.yaml": Environment,
     "environments/&lt;2 hex&gt;/&lt;name&gt;/tombstone.yaml": Tombstone,
 }
@@ -29,7 +33,15 @@ def command_page() -> str:
         command = cli.commands[name]
         inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
         parts.append(f"## {name}\n\n```text\n{command.get_help(inner)}\n```\n")
+        if isinstance(command, click.Group):
+            parts += [_part(name, each, inner) for each in sorted(command.commands.items())]
     return "\n".join(parts)
+
+
+def _part(group: str, named: tuple[str, click.Command], parent: click.Context) -> str:
+    name, command = named
+    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    return f"### {group} {name}\n\n```text\n{command.get_help(context)}\n```\n"
 
 
 def file_page() -> str:

@@ -5,11 +5,15 @@ import shutil
 import sys
 
 import pytest
+from hypothesis import settings
 
 from tests.testbed.programs import BedError, binary
 
 collect_ignore = ["smoke", "e2e", "roles/molecule"]
 """Smoke tests belong to a site, of which the product's own root has no files; the others need a bed."""
+
+settings.register_profile("layersite", deadline=None)  # how long an example takes is never a test
+settings.load_profile("layersite")
 
 _TOOLS = ("helm", "kustomize", "actionlint")
 

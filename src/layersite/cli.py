@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
+from layersite.cli_data import clone, golden
+from layersite.cli_fixtures import fixtures
 from layersite.cli_life import extend, pin, sleep, unpin, wake
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
 from layersite.model.errors import LayersiteError
@@ -48,7 +51,7 @@ def main(ctx: click.Context, root: Path) -> None:
 
     Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
     7 git, kustomize or helm; 8 some environments failed, were held back or could not be told of, the others are done;
-    9 unknown name; 10 Argo CD; 11 image registry; 12 `doctor` found something wrong.
+    9 unknown name; 10 Argo CD; 11 image registry; 12 `doctor` found something wrong; 13 database server.
     """
     ctx.obj = Place(root.resolve())
 
@@ -140,11 +143,12 @@ def serve(place: Place, host: str, port: int, every: int) -> None:
 @output_option
 @click.pass_obj
 def status(place: Place, output: str) -> None:
-    """List the environments that are committed, and those that are going away."""
+    """List the environments that are committed, those that are going away, and the databases that they have."""
     console = Console(output == "json")
     site, _ = place.load()
     entries = place.store(site).read().entries
-    console.entries({name: found for name, e in entries.items() if (found := e.environment or e.tombstone)})
+    found = {name: each for name, e in entries.items() if (each := e.environment or e.tombstone)}
+    console.entries(found, place.clones(site, console.tell), datetime.now(UTC))
 
 
 @main.command()
@@ -218,5 +222,5 @@ def adopt(
     console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")
 
 
-for _command in (bootstrap, doctor, extend, pin, sleep, unpin, wake):
+for _command in (bootstrap, clone, doctor, extend, fixtures, golden, pin, sleep, unpin, wake):
     main.add_command(_command)

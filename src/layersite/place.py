@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
+from layersite.forge.tree import GitTrees
 from layersite.gate import Gate
 from layersite.keep import Keeper
 from layersite.model.catalog import Catalog, load_catalog
+from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
 from layersite.model.site import Site, load_site
@@ -26,6 +28,7 @@ from layersite.store import FoldingStore, Store
 
 if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
+    from layersite.data.choose import Chooser
     from layersite.registry import Registry
 
 __all__ = ["ARGOCD_TOKEN", "WEBHOOK_SECRET", "Place", "connect", "digests", "variable"]
@@ -101,6 +104,7 @@ class Place:
             gate=Gate(site.images, digests(site), follower, _now, tell),
             follower=follower,
             now=_now,
+            choose=self.chooser(site) if site.databases else None,
             tell=tell,
         )
 
@@ -108,6 +112,20 @@ class Place:
         """Return what people decide with how long environments live. Raises LayersiteError."""
         site, _ = self.load()
         return Keeper(site, self.store(site), _now)
+
+    def chooser(self, site: Site) -> "Chooser":
+        """Return what finds the goldens that environments get clones of."""
+        from layersite.data.choose import Chooser
+
+        return Chooser(site, GitTrees(site.repositories, self.cache / "trees"))
+
+    def clones(self, site: Site, tell: Callable[[str], None]) -> Mapping[str, Sequence[Brought]]:
+        """Return by environment what it has on those database servers that can be asked."""
+        if not site.databases:
+            return {}
+        from layersite.data.look import clones
+
+        return clones(site, load_site(self.root)[0].environments.url, tell)
 
     def smoke(self, name: str) -> tuple[bool, str]:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""

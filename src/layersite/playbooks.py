@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from layersite.model.catalog import Catalog, Secret
+from layersite.model.contract import Contract, contract_file, load_contract
+from layersite.model.database import Brought, Data, Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import ToolError
 from layersite.model.site import Site, load_site
@@ -20,8 +22,11 @@ __all__ = ["Playbooks", "declared_secrets"]
 _START = 60
 """Seconds beyond a play's own waiting that Ansible may need."""
 _PASSED_ON = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
-_CREDENTIALS = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_")
-"""What the commands that a kubeconfig names to sign in at a cloud read."""
+_CREDENTIALS = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "LAYERSITE_DATABASE_", "PG")
+"""What the commands that a kubeconfig names to sign in at a cloud read, and what leads to database servers."""
+
+_CLONING = 1800
+"""Seconds that copies of large databases may take."""
 
 _HERE = "in-cluster"
 """What Argo CD calls the cluster that it runs in itself."""
@@ -43,7 +48,7 @@ class Playbooks:
         self._catalog = catalog
 
     def reap(self, tombstones: Sequence[Tombstone], *, timeout: int = 120, force: bool = False) -> Why:
-        """Remove namespace and labelled volumes of environments whose Argo CD Application is gone.
+        """Remove databases, namespace and labelled volumes of environments whose Argo CD Application is gone.
 
         All of them together are waited for at most `timeout` seconds, twice that with `force`, which removes the
         finalizers of what hangs.
@@ -53,7 +58,8 @@ class Playbooks:
         """
         environments = [_place(tombstone) for tombstone in tombstones]
         settings = {"prefix": self._site.cluster.namespace_prefix, "timeout": timeout, "force": force}
-        return self._play("environment_reap", environments, settings, timeout * (1 + force))
+        left = _read(self._play("environment_reap", environments, settings, timeout * (1 + force)))
+        return left | {name: why for name, why in self._reap_databases(tombstones).items() if left.get(name) is None}
 
     def secrets(self, environments: Sequence[Environment], *, timeout: int = 120) -> Why:
         """Make the Secrets that the environments' apps declare as `copy` or `generate`, once their namespaces exist.
@@ -69,13 +75,71 @@ class Playbooks:
         site = self._site
         settings = {"prefix": site.cluster.namespace_prefix, "baseline": site.baseline_namespace, "timeout": timeout}
         nothing_to_do = dict.fromkeys((environment.name for environment in environments), None)
-        return nothing_to_do | self._play("environment_secrets", wanted, settings, timeout)
+        return nothing_to_do | _read(self._play("environment_secrets", wanted, settings, timeout))
+
+    def databases(
+        self,
+        environments: Sequence[Environment],
+        *,
+        reset: bool = False,
+        dry_run: bool = False,
+        timeout: int = 120,
+    ) -> dict[str, Delivery]:
+        """Make the clones that the environments need, and their Secrets once their namespaces exist.
+
+        With `reset` clones that are there are made anew. With `dry_run` it only looks.
+
+        Raises:
+            ToolError: Ansible is missing or fails.
+        """
+        wanted = [
+            {**_place(environment), "databases": [self._wanted(name, each) for name, each in environment.data.items()]}
+            for environment in environments
+            if environment.data
+        ]
+        settings = {**self._owner, "reset": reset, "timeout": timeout}
+        options = ["--check"] if dry_run else []
+        result = self._play("database_clone", wanted, settings, timeout + _CLONING, "database", options)
+        found = {
+            name: Delivery(
+                None if each["is_fine"] else each["message"],
+                tuple(Brought.model_validate(one) for one in each["databases"]),
+            )
+            for name, each in result.items()
+        }
+        return {environment.name: found.get(environment.name, Delivery()) for environment in environments}
+
+    def _wanted(self, name: str, data: Data) -> Json:
+        database = self._site.databases[name]
+        server = {"engine": database.engine, "host": database.host, "port": database.called_port}
+        has_contract = contract_file(self._root, name).is_file()
+        contract = load_contract(self._root, name)[0] if has_contract else Contract()
+        return {"name": name, "golden": data.golden, "quiet": contract.quiet.model_dump(mode="json"), **server}
+
+    def _reap_databases(self, tombstones: Sequence[Tombstone]) -> Why:
+        going = [{**_place(stone), "databases": sorted(stone.data)} for stone in tombstones if stone.data]
+        databases = [{"name": name, "engine": each.engine} for name, each in self._site.databases.items()]
+        settings = {**self._owner, "databases": databases, "apply": True}
+        return _read(self._play("database_reap", going, settings, _CLONING))
+
+    @property
+    def _owner(self) -> Json:
+        """By what clones are known as this site's."""
+        return {"site": self._site.environments.url, "prefix": self._site.cluster.namespace_prefix}
 
     @property
     def _site(self) -> Site:
         return load_site(self._root)[0]
 
-    def _play(self, role: str, environments: list[Json], settings: Json, timeout: int) -> Why:
+    def _play(
+        self,
+        role: str,
+        environments: list[Json],
+        settings: Json,
+        timeout: int,
+        playbook: str = "",
+        options: Sequence[str] = (),
+    ) -> dict[str, Json]:
         """Run the playbook of `role`, with its variables in a file, and return what it says of each environment."""
         if not environments:
             return {}
@@ -90,13 +154,14 @@ class Playbooks:
                 raise ToolError(
                     "`ansible-playbook` is needed here; install requirements/ansible.txt and run this again"
                 )
-            argv = [command, f"playbooks/{role}.yml", "--extra-vars", f"@{variables}"]
+            argv = [command, f"playbooks/{playbook or role}.yml", "--extra-vars", f"@{variables}", *options]
             try:
                 run(argv, cwd=self._root, timeout=timeout + _START, env=environment)
             except CommandError:
                 if not result.is_file():
                     raise
-            return _read(json.loads(result.read_bytes()))
+            environments_by_name: dict[str, Json] = json.loads(result.read_bytes())["environments"]
+            return environments_by_name
 
     def _environment(self, folder: str) -> dict[str, str]:
         """Return what Ansible sees: the site's own settings, this Python's commands first, files only in `folder`."""
@@ -145,8 +210,7 @@ def _wish(secret: Secret) -> Json:
     return secret.model_dump(mode="json", include={"name", "source", "keys"})
 
 
-def _read(result: Json) -> Why:
-    outcomes: dict[str, Json] = result["environments"]
-    if all(outcome["state"] == "unreachable" for outcome in outcomes.values()):
+def _read(outcomes: dict[str, Json]) -> Why:
+    if outcomes and all(outcome["state"] == "unreachable" for outcome in outcomes.values()):
         raise ToolError("; ".join(sorted({outcome["message"] for outcome in outcomes.values()})))
     return {name: None if outcome["is_fine"] else outcome["message"] for name, outcome in outcomes.items()}

@@ -14,9 +14,10 @@ from layersite.gate import Gate
 from layersite.model.capacity import Capacity
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
+from layersite.model.database import Golden
 from layersite.model.document import near_miss, read_document
 from layersite.model.environment import Environment, Member, Tombstone, changes_of, to_yaml
-from layersite.model.errors import InvalidInputError, LayersiteError, Problem, UnknownNameError
+from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.model.standing import Standing
@@ -34,6 +35,7 @@ from layersite.plan import (
     leave,
     make_plan,
     over_the_cap,
+    plan_again,
     plan_named,
     plan_rest,
     queue,
@@ -100,6 +102,7 @@ class Bot:
     gate: Gate
     follower: Follower
     now: Callable[[], datetime]
+    choose: Callable[[str, tuple[Member, ...]], Golden] | None = None
     tell: Callable[[str], None] = lambda step: None
 
     def reconcile(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Outcome:
@@ -208,6 +211,25 @@ class Bot:
         action = remove(entry.environment, "teardown", "it was torn down by hand")
         return self._finish(Plan((action,)), snapshot, dry_run)
 
+    def choose_anew(self, name: str, *, dry_run: bool = False) -> Environment:
+        """Let the environment `name` have the newest goldens that suit it, commit that, and return it.
+
+        Raises:
+            UnknownNameError: there is no such environment.
+            PartialError: it cannot be committed.
+        """
+        snapshot = self.store.read()
+        entry = snapshot.entries.get(name)
+        if entry is None or entry.environment is None:
+            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
+        world = replace(self._world(snapshot, self._heads()), resetting={name})
+        _, plan = self.gate.plan(world, lambda world: plan_again(world, name))
+        outcome = self._carry_out(plan, self._render(plan, snapshot), snapshot, dry_run)
+        if outcome.failed:
+            raise PartialError("; ".join(refusal.reason for refusal in outcome.plan.refusals))
+        result = outcome.plan.actions[0].result
+        return result if isinstance(result, Environment) else entry.environment
+
     def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
@@ -238,7 +260,7 @@ class Bot:
                     drifted.add(name)
             elif entry.tombstone is not None:
                 current[name] = entry.tombstone
-        return World(self.site, self.catalog, __version__, heads, current, drifted)
+        return World(self.site, self.catalog, __version__, heads, current, drifted, choose=self.choose)
 
     def _select(self, plan: Plan, changes: list[Change], only: Iterable[str]) -> Plan:
         wanted = set(only)

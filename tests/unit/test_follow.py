@@ -9,6 +9,7 @@ from layersite.follow import Follower, first_standings
 from layersite.follow.standings import SMOKE_FAILED
 from layersite.forge import Status
 from layersite.model.change import Change
+from layersite.model.database import Brought, Data, Delivery
 from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
 from layersite.model.errors import ForgeError, StoreError, ToolError
 from layersite.model.site import Site
@@ -114,6 +115,7 @@ class Books:
 
     left: str | None = None
     is_broken: bool = False
+    delivery: Delivery = field(default_factory=Delivery)
 
     def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
         if self.is_broken:
@@ -122,6 +124,9 @@ class Books:
 
     def secrets(self, environments: Sequence[Environment]) -> dict[str, str | None]:
         return {}
+
+    def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
+        return {each.name: self.delivery for each in environments}
 
 
 @dataclass
@@ -187,6 +192,32 @@ def test_people_are_warned_once_of_each_end_by_a_comment_of_its_own() -> None:
         scene.follow(replace(DEPLOYING, environment=leased))
     assert list(scene.talk.bodies) == [f"web-42 ends {ends[0]}", "web-42", f"web-42 ends {ends[1]}"]
     assert f"It lives until {ends[1]} (asked by `@qa`: `demo`)" in scene.talk.bodies["web-42"]
+
+
+WITH_DATA = environment().model_copy(update={"data": {"shop": Data(name="env_web_42__shop", golden="golden_shop_1")}})
+SHOP = Brought(
+    database="shop",
+    name="env_web_42__shop",
+    golden="golden_shop_1",
+    golden_built="2026-01-02T03:04:05Z",
+    rows=46_271,
+    method="reflink",
+    seconds=0.31,
+)
+
+
+def test_its_people_learn_what_its_database_was_made_from() -> None:
+    scene = Scene(books=Books(delivery=Delivery(None, (SHOP,))))
+    assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
+    text = "- Database `shop` from `golden_shop_1`, built 2026-01-02T03:04:05Z with 46,271 rows"
+    assert f"{text}; cloned by reflink in 0.31 s" in scene.talk.bodies["web-42"]
+
+
+def test_an_environment_without_its_database_has_failed_though_it_is_healthy() -> None:
+    why = "the variable LAYERSITE_DATABASE_SHOP_SERVER is not set"
+    scene = Scene(books=Books(delivery=Delivery(why)))
+    (ended,) = scene.follow(replace(DEPLOYING, environment=WITH_DATA))
+    assert (ended.state, ended.summary) == ("failed", why)
 
 
 def test_a_failure_names_what_is_wrong() -> None:

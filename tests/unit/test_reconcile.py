@@ -133,9 +133,14 @@ def test_the_walls_open_exactly_for_what_the_slice_needs(site: Path, run: Run) -
     files = committed(site)
     objects = load_all(files["cart-42/manifests/namespace.yaml"] + files["cart-42/manifests/web.yaml"], "x")
     policies = {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "NetworkPolicy"}
-    assert sorted(policies) == ["allow-baseline", "allow-dns", "allow-gateway-web", "allow-inside", "default-deny"]
-    assert policies["allow-baseline"]["egress"][0]["ports"] == [{"port": 8080, "protocol": "TCP"}]
-    assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert sorted(policies) == ["allow-gateway-web", "environment"]
+    walls = policies["environment"]
+    assert (walls["podSelector"], walls["policyTypes"]) == ({}, ["Ingress", "Egress"])
+    assert walls["ingress"] == [{"from": [{"podSelector": {}}]}]
+    inside, dns, baseline = walls["egress"]
+    assert inside == {"to": [{"podSelector": {}}]}
+    assert dns["ports"] == [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+    assert baseline["ports"] == [{"port": 8080, "protocol": "TCP"}]
 
 
 def test_shared_apps_lead_to_the_baseline_and_needs_set_variables(site: Path, run: Run) -> None:

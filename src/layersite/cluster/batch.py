@@ -12,14 +12,14 @@ from layersite.cluster.reap import reap
 from layersite.cluster.secrets import provide
 from layersite.model.errors import ToolError
 
-__all__ = ["reap_batch", "secrets_batch"]
+__all__ = ["place_of", "reap_batch", "secrets_batch", "write_answer"]
 
 Parameters = Mapping[str, Any]  # what Ansible has checked against the module's own list of arguments
 
 
 def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     """Reap the environments, write the result file and return what the module answers. Raises ToolError."""
-    places = [_place(each) for each in parameters["environments"]]
+    places = [place_of(each) for each in parameters["environments"]]
     outcomes = reap(
         connections(),
         places,
@@ -28,12 +28,12 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
         force=parameters["force"],
         dry_run=dry_run,
     )
-    return _answer(Path(parameters["result"]), places, outcomes)
+    return write_answer(Path(parameters["result"]), places, outcomes)
 
 
 def secrets_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     """Make the environments' secrets, write the result file and return what the module answers. Raises ToolError."""
-    wanted = {_place(each): [_wish(secret) for secret in each["secrets"]] for each in parameters["environments"]}
+    wanted = {place_of(each): [_wish(secret) for secret in each["secrets"]] for each in parameters["environments"]}
     outcomes = provide(
         connections(),
         wanted,
@@ -42,10 +42,11 @@ def secrets_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
         timeout=parameters["timeout"],
         dry_run=dry_run,
     )
-    return _answer(Path(parameters["result"]), wanted, outcomes)
+    return write_answer(Path(parameters["result"]), wanted, outcomes)
 
 
-def _place(each: Parameters) -> Place:
+def place_of(each: Parameters) -> Place:
+    """Return where an environment lives. Raises ToolError if its namespace cannot be one."""
     return Place(each["name"], _name(each["namespace"]), each["context"], each["generation"] or 0)
 
 
@@ -62,7 +63,8 @@ def _name(text: str) -> str:
     return text
 
 
-def _answer(path: Path, places: Iterable[Place], outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+def write_answer(path: Path, places: Iterable[Place], outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """Write the result file and return what the module answers."""
     failures = [f"{name}: {outcomes[name].message}" for name in sorted(outcomes) if not outcomes[name].is_fine]
     changed = any(outcome.changed for outcome in outcomes.values())
     result = write_result(path, places, outcomes)

@@ -20,13 +20,15 @@ class Outcome:
     """What became of one environment.
 
     `gone`, `ready`: done. `present`, `absent`: what a check without changes found. The others: not done, `message`
-    says why. `changed` names what was removed or written, `kept` what somebody has to decide about.
+    says why. `changed` names what was removed or written, `kept` what somebody has to decide about, `databases` what
+    was brought.
     """
 
     state: State
     message: str = ""
     changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    databases: tuple[Json, ...] = ()
 
     @property
     def is_fine(self) -> bool:

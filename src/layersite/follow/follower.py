@@ -11,6 +11,7 @@ from layersite.follow.standings import SMOKE_FAILED
 from layersite.follow.voice import Voice
 from layersite.forge import Conversation
 from layersite.model.change import Change
+from layersite.model.database import Delivery
 from layersite.model.environment import Environment, Tombstone, changes_of, to_yaml
 from layersite.model.errors import LayersiteError
 from layersite.model.site import Site
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["Follower"]
 
 _AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What is brought to environments while Argo CD works: by name what did not work, and the databases."""
+
+    secrets: "Future[dict[str, str | None]]"
+    databases: "Future[dict[str, Delivery]]"
 
 
 @dataclass(frozen=True)
@@ -93,15 +102,17 @@ class Follower:
         try:
             if commit is not None and (unheard := [n for n in mine if n in left and mine[n].state not in FINAL]):
                 self.nudge(None, commit, unheard)
-            with ThreadPoolExecutor(_AT_ONCE) as voices, ThreadPoolExecutor(3) as work:
+            with ThreadPoolExecutor(_AT_ONCE) as voices, ThreadPoolExecutor(4) as work:
                 voice = Voice(self.conversation, self.is_newest, self.tell, people, voices)
                 for standing in mine.values():
                     voice.say(standing if self.argocd or standing.state != "deploying" else _committed(standing))
                 if self.argocd is not None and commit is not None:
                     alive = {name: each for name, each in mine.items() if each.state == "deploying"}
                     going = {name: each for name, each in mine.items() if each.state == "leaving"}
-                    secrets = work.submit(self._bring_secrets, alive)
-                    deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, secrets)
+                    brought = Brought(
+                        work.submit(self._bring_secrets, alive), work.submit(self._bring_databases, alive)
+                    )
+                    deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, brought)
                     work.submit(self._reap, self.argocd, voice, going).result()
                     deployed.result()
                 return [voice.end(name) for name in mine]
@@ -144,13 +155,19 @@ class Follower:
         except LayersiteError as error:
             return dict.fromkeys(alive, str(error))
 
+    def _bring_databases(self, alive: Mapping[str, Standing]) -> dict[str, Delivery]:
+        environments = [s.environment for s in alive.values() if isinstance(s.environment, Environment)]
+        environments = [environment for environment in environments if environment.data]
+        if self.playbooks is None or not environments:
+            return {}
+        self.tell(f"bringing {len(environments)} environments their databases")
+        try:
+            return self.playbooks.databases(environments)
+        except LayersiteError as error:
+            return {environment.name: Delivery(str(error)) for environment in environments}
+
     def _deploy(
-        self,
-        argocd: Deploys,
-        voice: Voice,
-        alive: Mapping[str, Standing],
-        commit: str,
-        secrets: "Future[dict[str, str | None]]",
+        self, argocd: Deploys, voice: Voice, alive: Mapping[str, Standing], commit: str, brought: "Brought"
     ) -> None:
         names = {self.site.application(name): name for name in alive}
         if not names:
@@ -165,19 +182,19 @@ class Follower:
                 ):
                     name = names[result.name]
                     self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
-                    judged.append(judges.submit(self._judge, voice, alive[name], result, secrets))
+                    judged.append(judges.submit(self._judge, voice, alive[name], result, brought))
             for future in judged:
                 future.result()
         except LayersiteError as error:
             for standing in voice.unsettled(alive):
                 voice.say(replace(standing, state="unseen", summary=str(error)))
 
-    def _judge(
-        self, voice: Voice, standing: Standing, result: "Result", secrets: "Future[dict[str, str | None]]"
-    ) -> None:
-        if result.outcome == "healthy" and _is_asleep(standing):
+    def _judge(self, voice: Voice, standing: Standing, result: "Result", brought: "Brought") -> None:
+        delivery = brought.databases.result().get(standing.name, Delivery())
+        problems = [text for text in (brought.secrets.result().get(standing.name), delivery.problem) if text]
+        if result.outcome == "healthy" and not problems and _is_asleep(standing):
             ended = replace(standing, state="asleep", summary="it has no pods until it wakes up")
-        elif result.outcome == "healthy":
+        elif result.outcome == "healthy" and not problems:
             passed, said = self.smoke(standing.name) if self.smoke else (True, "")
             summary = "every app is healthy" if passed else SMOKE_FAILED
             ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
@@ -186,9 +203,8 @@ class Follower:
         else:
             late = f"it did not become healthy within {self._minutes} minutes: {result.reason}"
             why = late if result.outcome == "late" else "it does not become healthy"
-            summary = secrets.result().get(standing.name) or why
-            ended = replace(standing, state="failed", summary=summary, troubles=result.troubles)
-        voice.say(ended)
+            ended = replace(standing, state="failed", summary="; ".join(problems) or why, troubles=result.troubles)
+        voice.say(replace(ended, databases=delivery.databases))
 
     def _reap(self, argocd: Deploys, voice: Voice, going: Mapping[str, Standing]) -> None:
         """Wait until applications are gone, remove what they leave, and then the tombstones, all that went together."""

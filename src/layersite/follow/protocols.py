@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from layersite.model.database import Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.store import Committed, Snapshot, Write
 
@@ -50,10 +51,13 @@ class Deploys(Protocol):
 
 
 class Reaps(Protocol):
-    """The site's playbooks, as the bot needs them: each answer maps a name to None, or to what did not work."""
+    """The site's playbooks, as the bot needs them: each answer tells by name what did not work, or None."""
 
     def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
         """Remove what Argo CD leaves of each environment."""
 
     def secrets(self, environments: Sequence[Environment]) -> dict[str, str | None]:
         """Bring the declared secrets of each environment to its namespace."""
+
+    def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
+        """Bring each environment its clones, and their Secrets to its namespace."""

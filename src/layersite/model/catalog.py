@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import dns_label
-from layersite.model.site import Label, Provision, Site
+from layersite.model.site import Cidr, Label, Provision, Site
 
 __all__ = [
     "APP_FILE",
@@ -59,7 +59,7 @@ class External(Model):
 
     host: Annotated[str, Matching(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", "a host name or an IP address", 253)]
     ports: Many[Annotated[int, Field(ge=1, le=65535)]] = Field((443,), min_length=1)
-    cidrs: Many[Annotated[str, Matching(r"^[0-9a-fA-F.:]+/\d+$", "a network such as 192.0.2.0/24")]] = ()
+    cidrs: Many[Cidr] = ()
 
 
 class Image(Model):
@@ -91,12 +91,23 @@ class Expose(Model):
 
 
 class Need(Model):
-    """An app that this one calls; `as` also sets that environment variable to `<service>:<port>` of it."""
+    """An app that this one calls, or a database of which it gets a clone.
 
-    app: Label
+    `as` sets that environment variable, to `<service>:<port>` of the app, or to the URI of the clone. Host, port, name,
+    user and password of a clone are also keys of the Secret `database-<database>`.
+    """
+
+    app: Label | None = None
+    database: Label | None = None
     variable: Annotated[str, Matching(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")] | None = (
         Field(None, alias="as")
     )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Need":
+        if (self.app is None) == (self.database is None):
+            raise ValueError("give either `app` or `database`")
+        return self
 
 
 class Secret(Model):
@@ -132,6 +143,16 @@ class App(Model):
     """How others get this app where it is not isolated for its own sake; by default the site's `dependencies`."""
     replicas: Annotated[int, Field(ge=0, le=100)] | None = None
     secrets: Many[Secret] = ()
+
+    @property
+    def calls(self) -> set[str]:
+        """The apps that it calls."""
+        return {need.app for need in self.needs if need.app}
+
+    @property
+    def databases(self) -> set[str]:
+        """The databases of which it gets clones."""
+        return {need.database for need in self.needs if need.database}
 
     @model_validator(mode="after")
     def _is_deployed_or_external(self) -> "App":
@@ -178,9 +199,13 @@ def _cross_problems(name: str, app: App, document: Document, site: Site, known: 
         text = f"`{app.repository}` is not among `repositories` of layersite.yaml"
         problems.append(document.problem(("repository",), text + near_miss(app.repository, site.repositories)))
     for index, need in enumerate(app.needs):
-        if need.app not in known:
+        if need.app is not None and need.app not in known:
             text = f"there is no app `{need.app}`{near_miss(need.app, known)}"
             problems.append(document.problem(("needs", index, "app"), text))
+        if need.database is not None and need.database not in site.databases:
+            text = f"`{need.database}` is not among `databases` of layersite.yaml"
+            near = near_miss(need.database, site.databases)
+            problems.append(document.problem(("needs", index, "database"), text + near))
     return problems
 
 

@@ -103,7 +103,7 @@ class Document:
             raise InvalidInputError(self._explain(model, dict(found)) for found in error.errors()) from error
 
     def _explain(self, model: type[Model], found: Mapping[str, Any]) -> Problem:
-        path: tuple[Key, ...] = found["loc"]
+        path = self._written(found["loc"], found["type"])
         if found["type"] == "extra_forbidden":
             return self.problem(path, f"unknown key{near_miss(str(path[-1]), _keys_at(model, path[:-1]))}")
         if found["type"] == "missing":
@@ -111,6 +111,19 @@ class Document:
         message = found["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
         return self.problem(path, f"{_show(found['input'])}: {message}{_hint(found)}")
+
+    def _written(self, location: tuple[Key, ...], kind: str) -> tuple[Key, ...]:
+        """Return `location` without what is no key of the document, such as which member of a union was tried."""
+        path: list[Key] = []
+        inside = self.data
+        for index, step in enumerate(location):
+            is_list = isinstance(inside, list) and isinstance(step, int)
+            if is_list or (isinstance(inside, dict) and step in inside):
+                path.append(step)
+                inside = inside[step]
+            elif kind == "missing" and index == len(location) - 1:
+                path.append(step)
+        return tuple(path)
 
 
 def _show(value: Yaml) -> str:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from layersite.model.capacity import Requests
 from layersite.model.change import Change
+from layersite.model.database import Data
 from layersite.model.document import Many, Model
 from layersite.model.life import Call, Lease
 from layersite.model.names import is_environment_name
@@ -88,6 +89,7 @@ class Environment(Model):
     members: Many[Member] = ()
     slice: dict[Label, Slot]
     urls: dict[Label, str] = {}
+    data: dict[Label, Data] | None = None
     lease: Lease | None = None
     state: Literal["active", "asleep"] = "active"
     call: Call | None = None
@@ -105,6 +107,8 @@ class Tombstone(Model):
     cause: Literal["closed", "expired", "teardown"]
     reason: str
     members: Many[Member] = ()
+    data: dict[Label, Data] | None = None
+    """The databases that it had, whose clones go too."""
     reap: Many[str] = ("application", "namespace")
 
 

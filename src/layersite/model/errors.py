@@ -89,3 +89,9 @@ class SetupError(LayersiteError):
     """What the site rests on is not as it must be; `doctor` said what, and how to mend it."""
 
     exit_code = 12
+
+
+class DatabaseError(LayersiteError):
+    """A database server could not be asked or refused something; nothing was left that anyone can use."""
+
+    exit_code = 13

@@ -5,13 +5,20 @@ import sys
 from pathlib import Path
 
 from layersite.model.catalog import App
+from layersite.model.contract import Contract
 from layersite.model.document import Model
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.site import Site
 
 __all__ = ["export"]
 
-_MODELS: dict[str, type[Model]] = {"site": Site, "app": App, "environment": Environment, "tombstone": Tombstone}
+_MODELS: dict[str, type[Model]] = {
+    "site": Site,
+    "app": App,
+    "environment": Environment,
+    "tombstone": Tombstone,
+    "contract": Contract,
+}
 
 
 def export(folder: Path) -> dict[Path, str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from layersite.model.database import Brought
 from layersite.model.environment import Environment, Tombstone
 
 __all__ = ["FINAL", "Standing", "State", "Trouble"]
@@ -43,6 +44,7 @@ class Standing:
     """What the smoke tests said; empty where none ran."""
     is_told: bool = True
     """Whether the people of its changes were told."""
+    databases: tuple[Brought, ...] = ()
 
     @property
     def generation(self) -> int:

@@ -1,7 +1,7 @@
 """Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
 
 from layersite.plan import lease
-from layersite.plan.actions import make_plan, plan_named, plan_rest, remove
+from layersite.plan.actions import make_plan, plan_again, plan_named, plan_rest, remove
 from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
@@ -29,6 +29,7 @@ __all__ = [
     "missing_images",
     "over_the_cap",
     "overdue",
+    "plan_again",
     "plan_named",
     "plan_rest",
     "queue",

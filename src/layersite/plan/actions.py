@@ -1,13 +1,14 @@
 """From what should be and what is to a plan: one action with its reason for every environment."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Literal, TypeGuard
 
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease, Member, Tombstone
-from layersite.model.errors import InvalidInputError
+from layersite.model.errors import DatabaseError, LayersiteError
 from layersite.model.life import Call
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
@@ -17,19 +18,19 @@ from layersite.plan.lease import renew
 from layersite.plan.model import Action, Plan, Refusal
 from layersite.plan.rest import AWAKE, Rest, decide_rest
 
-__all__ = ["make_plan", "plan_named", "plan_rest", "remove"]
+__all__ = ["make_plan", "plan_again", "plan_named", "plan_rest", "remove"]
 
 
 def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
     """Decide for every open change and every environment there is. `changes` must be complete."""
     decided = [_with_changes(world, each, now) for each in group(changes, world.site.repositories)]
     actions = {action.name: action for action, _ in decided if action}
-    refusals = tuple(refusal for _, refusal in decided if refusal)
+    refusals = [refusal for _, refusal in decided if refusal]
     if world.site.cluster.baseline.managed:
-        actions[BASELINE] = _converge(world, BASELINE, baseline_members(world))
+        actions[BASELINE] = _decided(BASELINE, lambda: _converge(world, BASELINE, baseline_members(world)), refusals)
     for name in sorted(world.current.keys() - actions.keys()):
-        actions[name] = _without_change(world, name, now)
-    plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), refusals))
+        actions[name] = _decided(name, partial(_without_change, world, name, now), refusals)
+    plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), tuple(refusals)))
     return replace(plan, actions=tuple(action for action in plan.actions if not _is_idle(action, world)))
 
 
@@ -55,8 +56,17 @@ def _with_changes(world: World, each: Group, now: datetime) -> tuple[Action | No
         labels = {label for change in each.changes for label in change.labels}
         rest = decide_rest(world.site, current, members, lease, now, labels)
         return _converge(world, each.name, members, lease, rest), None
-    except InvalidInputError as error:
+    except LayersiteError as error:
         return Action("leave", each.name, "it cannot be planned, see the refusals"), Refusal(each.name, str(error))
+
+
+def _decided(name: str, decide: Callable[[], Action], refusals: list[Refusal]) -> Action:
+    """Return what is decided, or a leave if it cannot be because of a database server; wrong input stops all."""
+    try:
+        return decide()
+    except DatabaseError as error:
+        refusals.append(Refusal(name, str(error)))
+        return Action("leave", name, "it cannot be planned, see the refusals")
 
 
 def plan_rest(world: World, name: str, call: Call, now: datetime) -> Plan:
@@ -77,6 +87,15 @@ def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Leas
         return Plan((), (Refusal(name, text),))
     rest = decide_rest(world.site, None, members, lease, now)
     return _await_images(world, Plan((_converge(world, name, members, lease, rest),)))
+
+
+def plan_again(world: World, name: str) -> Plan:
+    """Decide for the living environment `name` with the commits that it shows."""
+    current = world.current[name]
+    if isinstance(current, Environment):
+        rest = Rest(current.state, current.call, "")
+        return _await_images(world, Plan((_converge(world, name, current.members, current.lease, rest),)))
+    return _await_images(world, Plan((_converge(world, name, current.members),)))
 
 
 def _unwanted(site: Site, changes: Iterable[Change]) -> str:
@@ -167,6 +186,11 @@ def _difference(current: Environment, wanted: Environment, drifted: bool, rest: 
     ]
     if not parts and (current.state, current.call) != (wanted.state, wanted.call):
         parts.append(rest)
+    parts += [
+        f"its database `{name}` comes from {data.golden}"
+        for name, data in sorted((wanted.data or {}).items())
+        if data != (current.data or {}).get(name)
+    ]
     if not parts and current.lease != wanted.lease:
         parts.append(_ending(wanted.lease))
     if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
@@ -203,6 +227,8 @@ def remove(current: Environment, cause: Literal["closed", "expired", "teardown"]
         cause=cause,
         reason=reason,
         members=current.members,
+        data=current.data,
+        reap=("application", "namespace", *(["database"] if current.data else [])),
     )
     return Action("remove", current.name, reason, tombstone)
 

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from layersite.model.catalog import Catalog, Image
 from layersite.model.change import Change
+from layersite.model.database import Data, Golden, clone_name
 from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import BASELINE, fit
@@ -35,7 +36,9 @@ class World:
 
     `heads` is the commit of each repository's default branch; `drifted` names environments whose committed manifests
     are not those that the bot wrote. `images` are the digests of the references that a registry was asked for, None for
-    one that it does not have; without it, images are rendered by tag.
+    one that it does not have; without it, images are rendered by tag. `choose` returns the golden of a database that
+    suits members, and raises LayersiteError where there is none; without it, no clones are planned with goldens.
+    Environments in `resetting` choose anew, all others keep what they have.
     """
 
     site: Site
@@ -45,6 +48,8 @@ class World:
     current: Mapping[str, Environment | Tombstone] = field(default_factory=dict)
     drifted: Collection[str] = ()
     images: Mapping[str, str | None] | None = None
+    choose: Callable[[str, tuple[Member, ...]], Golden] | None = None
+    resetting: Collection[str] = ()
 
 
 def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member, ...]:
@@ -118,11 +123,31 @@ def build_environment(
         members=members,
         slice=filled,
         urls={app: f"{world.site.exposure.scheme}://{host(world.site, name, app)}" for app in sorted(exposed)},
+        data=_data(world, name, members, filled, current) or None,
         lease=lease,
         state=rest.state,
         call=rest.call,
     )
     return wanted.model_copy(update={"render": _lock(world, wanted)})
+
+
+def _data(
+    world: World, name: str, members: tuple[Member, ...], slots: Mapping[str, Slot], current: Environment | None
+) -> dict[str, Data]:
+    """Return what its isolated apps need of databases; a golden once chosen stays while the environment lives."""
+    isolated = [app for app, slot in slots.items() if slot.provision == "isolated"]
+    kept = (current.data if current and name not in world.resetting else None) or {}
+    needed = sorted({database for app in isolated for database in world.catalog.apps[app].databases})
+    return {database: kept.get(database) or _chosen(world, name, members, database) for database in needed}
+
+
+def _chosen(world: World, name: str, members: tuple[Member, ...], database: str) -> Data:
+    clone = clone_name(world.site.cluster.namespace_prefix, name, database)
+    if world.choose is None:
+        return Data(name=clone)
+    golden = world.choose(database, members)
+    migration = golden.migrations[-1] if golden.migrations else None
+    return Data(name=clone, golden=golden.name, attestation=golden.attestation, migration=migration)
 
 
 def host(site: Site, environment: str, app: str) -> str:
@@ -196,6 +221,10 @@ def _lock(world: World, wanted: Environment) -> RenderLock:
         "environment": wanted.model_dump(mode="json", exclude={"lease", "call"}),
         "site": world.site.model_dump(mode="json", include=RENDERED_FROM),
         "apps": {app: world.catalog.digests[app] for app in wanted.slice},
+        "databases": {
+            name: world.site.databases[name].model_dump(mode="json", include={"engine", "host", "port", "cidrs"})
+            for name in wanted.data or {}
+        },
         "layersite": world.version,
     }
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

@@ -44,7 +44,7 @@ def decide_slice(changed: Mapping[str, str], site: Site, catalog: Catalog) -> di
     waiting = deque(sorted(slots))
     while waiting:
         user = waiting.popleft()
-        for needed in sorted({need.app for need in catalog.apps[user].needs} - slots.keys()):
+        for needed in sorted(catalog.apps[user].calls - slots.keys()):
             slots[needed] = _needed_slot(needed, user, site, catalog)
             if slots[needed].provision == "isolated":
                 waiting.append(needed)
@@ -55,8 +55,8 @@ def _callers_up_to_exposed(changed: Iterable[str], catalog: Catalog) -> dict[str
     """Return for each app that must be isolated the shortest chain of calls from it to a changed app."""
     callers: dict[str, set[str]] = {name: set() for name in catalog.apps}
     for caller, app in catalog.apps.items():
-        for need in app.needs:
-            callers[need.app].add(caller)
+        for called in app.calls:
+            callers[called].add(caller)
     chains: dict[str, tuple[str, ...]] = {app: (app,) for app in sorted(changed)}
     waiting = deque(chains)
     while waiting:

@@ -5,18 +5,22 @@ from collections.abc import Iterable
 from layersite.model.catalog import External
 from layersite.model.environment import Environment
 from layersite.model.names import BASELINE, fit
-from layersite.model.site import Site
+from layersite.model.site import Database, Site
 from layersite.model.yaml import Yaml
 from layersite.render.wiring import Port, Service
 
-__all__ = ["allow_baseline", "allow_external", "allow_gateway", "namespace_objects"]
+__all__ = ["allow_external", "allow_gateway", "namespace_objects"]
 
 _PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 """Never part of "somewhere on the internet": the cluster's own networks and the cloud's metadata address."""
 
 
-def namespace_objects(site: Site, environment: Environment) -> list[Yaml]:
-    """Return the Namespace, its ResourceQuota and LimitRange, and the network policies that every environment has."""
+def namespace_objects(site: Site, environment: Environment, shared: Iterable[Service]) -> list[Yaml]:
+    """Return the Namespace, its ResourceQuota and LimitRange, and the one NetworkPolicy for all of its pods.
+
+    It opens the namespace to itself, to the cluster's DNS, to its databases, and to the `shared` Services' pods in the
+    baseline; whatever no policy opens is closed.
+    """
     limits = {
         "type": "Container",
         "default": dict(site.limits.default),
@@ -26,27 +30,36 @@ def namespace_objects(site: Site, environment: Environment) -> list[Yaml]:
         "pod-security.kubernetes.io/enforce": "baseline",
         "pod-security.kubernetes.io/warn": "restricted",
     }
-    objects = [
+    inside: Yaml = {"podSelector": {}}
+    everyone = {"namespaceSelector": {"matchExpressions": [_exists("layersite.dev/environment")]}}
+    sources = [inside, *([everyone] if environment.name == BASELINE else [])]
+    openings = [
+        {"to": [inside]},
+        _to_namespace("kube-system", _ports([(53, "UDP"), (53, "TCP")])),
+        *_to_baseline(site, shared),
+        *(_to_database(site.databases[name]) for name in environment.data or {}),
+    ]
+    return [
         _object("v1", "Namespace", environment.namespace, labels),
         {**_object("v1", "ResourceQuota", "environment"), "spec": {"hard": dict(site.limits.quota)}},
         {**_object("v1", "LimitRange", "environment"), "spec": {"limits": [limits]}},
-        _policy("default-deny", {}, policyTypes=["Ingress", "Egress"]),
-        _policy("allow-inside", {}, ingress=[{"from": [{"podSelector": {}}]}], egress=[{"to": [{"podSelector": {}}]}]),
-        _policy("allow-dns", {}, egress=[_to_namespace("kube-system", _ports([(53, "UDP"), (53, "TCP")]))]),
+        _policy("environment", {}, ingress=[{"from": sources}], egress=openings),
     ]
-    if environment.name == BASELINE:
-        everyone = {"namespaceSelector": {"matchExpressions": [_exists("layersite.dev/environment")]}}
-        objects.append(_policy("allow-environments", {}, ingress=[{"from": [everyone]}]))
-    return objects
 
 
-def allow_baseline(site: Site, shared: Iterable[Service]) -> list[Yaml]:
-    """Return the opening to the baseline, on the pods' ports behind the shared Services, if there are any."""
+def _to_baseline(site: Site, shared: Iterable[Service]) -> list[Yaml]:
+    """Return the opening to the pods' ports behind the shared Services, if there are any."""
     ports = {(port.target, port.protocol) for service in shared for port in service.ports}
-    if not ports:
-        return []
-    opening = _to_namespace(site.baseline_namespace, _ports(sorted(ports, key=str)))
-    return [_policy("allow-baseline", {}, egress=[opening])]
+    return [_to_namespace(site.baseline_namespace, _ports(sorted(ports, key=str)))] if ports else []
+
+
+def _to_database(database: Database) -> Yaml:
+    """Return the opening to a database's server: its namespace in the cluster, or its networks outside."""
+    if database.service_namespace is not None:
+        to = [_namespace(database.service_namespace)]
+    else:
+        to = [{"ipBlock": {"cidr": cidr}} for cidr in database.networks]
+    return {"to": to, "ports": _ports([(database.called_port, "TCP")])}
 
 
 def allow_external(name: str, external: External) -> Yaml:

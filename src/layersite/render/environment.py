@@ -42,10 +42,7 @@ class Renderer:
         """
         objects = {app: self._app_objects(environment, app, slot) for app, slot in environment.slice.items()}
         shared = [service for app in self._provided(environment, "shared") for service in self._services(app)]
-        walls = [
-            *boundary.namespace_objects(self._site, environment),
-            *boundary.allow_baseline(self._site, shared),
-        ]
+        walls = boundary.namespace_objects(self._site, environment, shared)
         for item in walls:
             transform.own(item, self._site, environment, "environment")
         self._check(environment, {**objects, "namespace": walls})
@@ -76,7 +73,10 @@ class Renderer:
 
     def _isolated(self, environment: Environment, name: str, app: App, slot: Slot) -> list[Yaml]:
         items = self._overlaid(environment, name)
-        variables = {need.variable: self._address(need.app) for need in app.needs if need.variable}
+        variables: dict[str, Yaml] = {
+            need.variable: {"value": self._address(need.app)} for need in app.needs if need.variable and need.app
+        }
+        variables |= wiring.database_variables(app)
         for item in items:
             transform.to_cluster_ip(item)
             transform.set_images(item, slot.images)

@@ -111,12 +111,12 @@ def asleep(items: Iterable[Yaml]) -> list[Yaml]:
     return kept
 
 
-def set_variables(item: Yaml, variables: Mapping[str, str]) -> None:
-    """Set environment variables in every container of a workload, in place of one of the same name."""
+def set_variables(item: Yaml, variables: Mapping[str, Yaml]) -> None:
+    """Set environment variables (`value` or `valueFrom`) in every container of a workload, in place of its own."""
     for container in containers(item):
         kept = [entry for entry in container.get("env") or [] if entry.get("name") not in variables]
         if variables:
-            container["env"] = kept + [{"name": name, "value": variables[name]} for name in sorted(variables)]
+            container["env"] = kept + [{"name": name, **variables[name]} for name in sorted(variables)]
 
 
 def to_cluster_ip(item: Yaml) -> None:

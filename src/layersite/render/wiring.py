@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from layersite.model.catalog import App, External, Secret
+from layersite.model.database import secret_name
 from layersite.model.environment import Environment
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.site import Site
@@ -15,6 +16,7 @@ from layersite.render.transform import containers
 __all__ = [
     "Port",
     "Service",
+    "database_variables",
     "entry_service",
     "external_objects",
     "route",
@@ -155,6 +157,15 @@ def route(site: Site, environment: Environment, app: str, service: Service, port
             "hostnames": [name],
             "rules": [{"backendRefs": [{"name": service.name, "port": port.number}]}],
         },
+    }
+
+
+def database_variables(app: App) -> dict[str, Yaml]:
+    """Return the variables that hold URIs of clones: from Secrets that come later, for which pods wait."""
+    return {
+        need.variable: {"valueFrom": {"secretKeyRef": {"name": secret_name(need.database), "key": "url"}}}
+        for need in app.needs
+        if need.variable and need.database
     }
 
 

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from layersite.model.database import Brought
 from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.standing import Standing, Trouble
 
@@ -119,6 +120,8 @@ def _lines(standing: Standing) -> Iterator[str]:
     yield from ("", _quoted(standing.summary))
     for trouble in standing.troubles:
         yield from _trouble(trouble)
+    if standing.databases:
+        yield from ("", *map(_database, standing.databases))
     if standing.smoke:
         yield from (
             "",
@@ -148,6 +151,12 @@ def _life(lease: Lease | None) -> str:
     if lease.pinned or lease.until is None:
         return f"It is pinned{asked}: nothing but closing the change removes it."
     return f"It lives until {lease.until}{asked}: every push renews it, closing the change removes it."
+
+
+def _database(brought: Brought) -> str:
+    origin = f"{span(brought.golden)}, built {_quoted(brought.golden_built)} with {brought.rows:,} rows"
+    how = f"cloned by {_quoted(brought.method)} in {brought.seconds:g} s"
+    return f"- Database {span(brought.database)} from {origin}; {how}"
 
 
 def _code_point(found: re.Match[str]) -> str:

@@ -4,11 +4,13 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
 
+from layersite.model.database import Brought
 from layersite.model.environment import Environment, Slot, Tombstone
 from layersite.model.standing import Standing
 from layersite.model.yaml import Yaml
@@ -58,10 +60,19 @@ class Console:
                 for line in trouble.log:
                     self.line(f"    {line}")
 
-    def entries(self, entries: Mapping[str, Environment | Tombstone]) -> None:
-        """Show what environments there are."""
+    def entries(
+        self,
+        entries: Mapping[str, Environment | Tombstone],
+        databases: Mapping[str, Sequence[Brought]],
+        now: datetime,
+    ) -> None:
+        """Show what environments there are, and what they have on database servers."""
         if self._json:
-            self._print_json([{"kind": type(e).__name__.lower(), **_dump(e)} for e in entries.values()])
+            found = {name: [each.model_dump(mode="json") for each in brought] for name, brought in databases.items()}
+            kinds = {name: type(entry).__name__.lower() for name, entry in entries.items()}
+            self._print_json(
+                [{"kind": kinds[n], "databases": found.get(n, []), **_dump(e)} for n, e in entries.items()]
+            )
             return
         rows: list[tuple[str, ...]] = []
         for name in sorted(entries):
@@ -73,6 +84,9 @@ class Console:
             else:
                 rows.append((name, "going away", members, entry.reason, ""))
         self.table(("environment", "state", "shows", "url", "lease"), rows)
+        if brought := [(name, each) for name in sorted(databases) for each in databases[name]]:
+            header = ("environment", "database", "golden", "age", "rows", "cloned by", "seconds")
+            self.table(header, [(name, *_database_row(each, now)) for name, each in brought])
 
     def data(self, data: Yaml, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Show `rows` as a table, or `data` as JSON."""
@@ -118,6 +132,12 @@ class Console:
 
     def _print_json(self, data: Yaml) -> None:
         self._out.print(json.dumps(data, indent=2, sort_keys=True), soft_wrap=True)
+
+
+def _database_row(each: Brought, now: datetime) -> tuple[str, ...]:
+    """Return database, golden, its age in days, its rows, and how and how fast it was cloned."""
+    age = f"{(now - datetime.fromisoformat(each.golden_built)).days} d" if each.golden_built else "gone"
+    return each.database, each.golden, age, f"{each.rows:,}", each.method, f"{each.seconds:g}"
 
 
 def _dump(document: Environment | Tombstone) -> dict[str, Yaml]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from layersite.model.catalog import App
+from layersite.model.contract import Contract
 from layersite.model.document import Model, read_document
 from layersite.model.environment import Environment
 from layersite.model.errors import InvalidInputError
@@ -13,7 +14,7 @@ from layersite.model.site import Site
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"
-MODELS: dict[str, type[Model]] = {"site": Site, "app": App, "environment": Environment}
+MODELS: dict[str, type[Model]] = {"site": Site, "app": App, "environment": Environment, "contract": Contract}
 
 
 def model_of(path: Path) -> type[Model]:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from layersite.model.errors import InvalidInputError
@@ -368,7 +368,6 @@ def unchanged_by_null(value: Yaml) -> Yaml:
     return [unchanged_by_null(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(deadline=None)
 @given(st.tuples(PODS, PODS) | st.tuples(MAPS, MAPS))
 def test_merging_twice_equals_merging_once(pair: tuple[Yaml, Yaml]) -> None:
     base, change = pair
@@ -376,20 +375,17 @@ def test_merging_twice_equals_merging_once(pair: tuple[Yaml, Yaml]) -> None:
     assert merge(once, change, DEFINITION) == once
 
 
-@settings(deadline=None)
 @given(PODS | MAPS)
 def test_the_empty_patch_changes_nothing(base: Yaml) -> None:
     assert merge(base, {}, DEFINITION) == base
 
 
-@settings(deadline=None)
 @given(PODS)
 def test_an_object_merged_into_itself_changes_nothing(base: Yaml) -> None:
     clean = unchanged_by_null(base)
     assert merge(clean, clean, DEFINITION) == clean
 
 
-@settings(deadline=None)
 @given(PODS, PODS)
 def test_the_inputs_stay_as_they_are(base: Yaml, change: Yaml) -> None:
     before = copy.deepcopy((base, change))
@@ -397,7 +393,6 @@ def test_the_inputs_stay_as_they_are(base: Yaml, change: Yaml) -> None:
     assert (base, change) == before
 
 
-@settings(deadline=None)
 @given(MAPS, MAPS, MAPS)
 def test_patches_of_different_keys_may_come_in_any_order(base: Yaml, one: Yaml, other: Yaml) -> None:
     one, other = {f"one-{key}": one[key] for key in one}, {f"other-{key}": other[key] for key in other}

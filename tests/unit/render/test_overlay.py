@@ -172,7 +172,7 @@ def test_a_hostile_key_stays_one_key(render: Render, value: str) -> None:
     assert found["data"] == {value: 1, f"k-{value}": 2}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.text(), st.text())
 def test_any_value_stays_what_it_is(folder: Path, one: str, other: str) -> None:
     (folder / "any.yaml.j2").write_text(f'{HEAD}data:\n  a: {{{{ x }}}}\n  "b{{{{ y }}}}": {{{{ y }}}}!\n', "utf-8")

@@ -1,0 +1,1 @@
+"""What an environment's databases need of servers and clusters; the modules in `library/` are thin shells around it."""

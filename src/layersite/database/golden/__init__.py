@@ -1,0 +1,1 @@
+"""Goldens: built from a contract, verified, attested, published."""

@@ -1,0 +1,1 @@
+"""Goldens on PostgreSQL, in plain SQL and with its own `pg_dump`."""

@@ -1,0 +1,180 @@
+"""What a golden must stand before it is published, asked of the golden itself and not of the rules that made it."""
+
+from collections.abc import Iterator, Sequence
+
+from layersite.database.contract.rules import shape, value_shape
+from layersite.database.golden.attestation import Check
+from layersite.database.golden.overlap import columns_of
+from layersite.database.golden.postgresql.connect import Connection, explained
+from layersite.database.golden.postgresql.masks import identifier, literal
+from layersite.database.golden.postgresql.schema import read_schema
+from layersite.database.schema import Column, Reference, Relation, Schema
+from layersite.model.contract import Choice, Constant, Contract, Json, Number, Rule
+
+__all__ = ["alone", "structure"]
+
+_STATISTICS = """
+SELECT value FROM pg_stats s CROSS JOIN LATERAL unnest(
+    coalesce(s.most_common_vals::text::text[], '{}') || coalesce(s.histogram_bounds::text::text[], '{}')) value
+WHERE format('%%I.%%I', s.schemaname, s.tablename) = %s AND s.attname = %s AND value <> '' AND rtrim(value) !~ %s"""
+
+_UNFINISHED = """
+SELECT format('the index %s is not valid', indexrelid::regclass) FROM pg_index WHERE NOT indisvalid
+UNION ALL SELECT format('the constraint %s is not validated', conname) FROM pg_constraint WHERE NOT convalidated
+UNION ALL SELECT format('the materialized view %I.%I is empty', schemaname, matviewname) FROM pg_matviews
+    WHERE NOT ispopulated"""
+
+
+def alone(golden: Connection, schema: Schema, contract: Contract) -> tuple[Check, ...]:
+    """Check what a golden shows by itself, without its source."""
+    return (
+        _shapes(golden, schema, contract),
+        _references(golden, (*schema.references, *Reference.declared(contract))),
+        _anonymity(golden, contract),
+        _statistics(golden, schema, contract),
+    )
+
+
+def structure(golden: Connection, schema: Schema, contract: Contract) -> Check:
+    """Everything that the source has and the contract keeps is there, with its keys, and finished."""
+    found = read_schema(golden)
+    problems = [row[0] for row in golden.execute(_UNFINISHED)]
+    problems += [f"{name} is not in the source" for name in found.relations if name not in schema.relations]
+    for relation in schema.relations.values():
+        if relation.kind != "foreign" and not _is_dropped_view(relation, contract):
+            problems += _differences(relation, found.relations.get(relation.name), contract)
+    plain = {(each.relation, each.columns, each.target, each.target_columns) for each in found.references}
+    for each in schema.references:
+        if (each.relation, each.columns, each.target, each.target_columns) not in plain:
+            problems.append(f"the reference of {each.relation} to {each.target} is missing")
+    return Check(name="structure", looked_at=len(found.relations), problems=tuple(problems))
+
+
+def _is_dropped_view(relation: Relation, contract: Contract) -> bool:
+    return relation.kind in ("view", "matview") and contract.relations[relation.name] == "drop"
+
+
+def _differences(relation: Relation, found: Relation | None, contract: Contract) -> Iterator[str]:
+    if found is None:
+        yield f"{relation.name} is missing"
+        return
+    dropped = {name for name, action in contract.columns(relation.parent or relation.name).items() if action == "drop"}
+    wanted = {name: column.type for name, column in relation.columns.items() if name not in dropped}
+    if wanted != {name: column.type for name, column in found.columns.items()}:
+        yield f"{relation.name} has other columns than in the source"
+    if missing := {key for key in relation.unique if not dropped & set(key)} - set(found.unique):
+        yield f"{relation.name} lost its key {sorted(missing)[0]}"
+
+
+def _shapes(golden: Connection, schema: Schema, contract: Contract) -> Check:
+    """Every masked value looks as its rule makes it, emptied columns and dropped tables are empty."""
+    problems: list[str] = []
+    looked_at = 0
+    for relation in schema.relations.values():
+        tests = list(_tests(relation, contract))
+        if not tests:
+            continue
+        listed = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test in tests)
+        with explained(f"{relation.name} cannot be checked"):
+            row = golden.execute(f"SELECT {listed} FROM {relation.name}".encode()).fetchone() or ()
+        problems += [f"{what}: {count} values" for (what, _), count in zip(tests, row, strict=True) if count]
+        looked_at += len(tests)
+    return Check(name="shapes", looked_at=looked_at, problems=tuple(problems))
+
+
+def _tests(relation: Relation, contract: Contract) -> Iterator[tuple[str, str]]:
+    if relation.kind in ("table", "partitioned") and contract.relations.get(relation.name) == "drop":
+        yield f"{relation.name} should be empty", "true"
+    for name, action in contract.columns(relation.name).items():
+        column = relation.columns[name]
+        if action == "null":
+            yield f"{relation.name}.{name} should be null", f"{identifier(name)} IS NOT NULL"
+        elif not isinstance(action, str) and (test := _test(column, action)):
+            yield f"{relation.name}.{name} is not what `{action.mask}` makes", test
+
+
+def _test(column: Column, rule: Rule) -> str | None:
+    """Return the condition that a value is not of the rule's making."""
+    there = identifier(column.name)
+    if isinstance(rule, Json):
+        return _foreign_leaves(f"{there}::jsonb", rule)
+    pattern = shape(rule, column).pattern
+    item = "v" if column.array else there
+    value = f"host({item})" if column.family == "inet" else f"{item}::text"
+    if isinstance(rule, Number):
+        bad = f"{value}::numeric NOT BETWEEN {rule.min} AND {rule.max}"
+    elif isinstance(rule, Constant | Choice):
+        values = (rule.value,) if isinstance(rule, Constant) else rule.values
+        bad = f"{value} NOT IN ({', '.join(f'{literal(each)}::{_single(column)}::text' for each in values)})"
+    elif pattern is not None:
+        bad = f"{value} <> '' AND {value} !~ {literal(f'^({pattern})$')}"
+    else:
+        return None
+    return f"EXISTS (SELECT FROM unnest({there}) v WHERE {bad})" if column.array else bad
+
+
+def _single(column: Column) -> str:
+    return column.type.removesuffix("[]")
+
+
+def _foreign_leaves(there: str, rule: Json) -> str:
+    """Look for anything in a document that is on no listed path, and for masked leaves of another shape."""
+    paths = {path: f"ARRAY[{', '.join(map(literal, path.split('.')))}]" for path in rule.paths}
+    rest = " #- ".join([there, *paths.values()])
+    tests = [f"jsonb_path_exists({rest}, '$.** ? (@.type() != \"object\")')"]
+    for path, leaf in rule.paths.items():
+        if leaf != "keep":
+            pattern = literal(f"^({value_shape(leaf).pattern})?$")
+            tests.append(f"{there} #>> {paths[path]} !~ {pattern}")
+    parents = {tuple(path.split(".")[:depth]) for path in rule.paths for depth in range(path.count(".") + 1)}
+    steps = sorted(f"ARRAY[{', '.join(map(literal, parent))}]::text[]" for parent in parents)
+    is_odd = " OR ".join(f"jsonb_typeof({there} #> {step}) <> 'object'" for step in steps) or "false"
+    return f"CASE WHEN {is_odd} THEN true ELSE {' OR '.join(tests)} END"
+
+
+def _references(golden: Connection, all_of_them: Sequence[Reference]) -> Check:
+    """Every row that refers to another finds it."""
+    problems = []
+    for each in all_of_them:
+        pairs = list(zip(map(identifier, each.columns), map(identifier, each.target_columns), strict=True))
+        filled = " AND ".join(f"c.{mine} IS NOT NULL" for mine, _ in pairs)
+        found = " AND ".join(f"p.{theirs} = c.{mine}" for mine, theirs in pairs)
+        lost = f"{filled} AND NOT EXISTS (SELECT FROM {each.target} p WHERE {found})"
+        query = f"SELECT count(*) FROM {each.relation} c WHERE {lost}"
+        with explained(f"{each.relation} cannot be checked"):
+            row = golden.execute(query.encode()).fetchone()
+        if row and row[0]:
+            problems.append(f"{row[0]} rows of {each.relation} refer to rows of {each.target} that are not there")
+    return Check(name="references", looked_at=len(all_of_them), problems=tuple(problems))
+
+
+def _anonymity(golden: Connection, contract: Contract) -> Check:
+    """No combination of the declared columns stands for fewer rows than it must."""
+    problems = []
+    for each in contract.anonymity:
+        columns = ", ".join(map(identifier, each.columns))
+        query = f"SELECT count(*) FROM (SELECT FROM {each.relation} GROUP BY {columns} HAVING count(*) < {each.k}) g"
+        with explained(f"{each.relation} cannot be checked"):
+            row = golden.execute(query.encode()).fetchone()
+        if row and row[0]:
+            named = ", ".join(each.columns)
+            problems.append(f"{each.relation} ({named}): {row[0]} combinations stand for fewer than {each.k} rows")
+    return Check(name="anonymity", looked_at=len(contract.anonymity), problems=tuple(problems))
+
+
+def _statistics(golden: Connection, schema: Schema, contract: Contract) -> Check:
+    """What the planner remembers of masked columns are masked values."""
+    problems = []
+    looked_at = 0
+    for relation, column, action in columns_of(schema, contract):
+        if isinstance(action, str | Choice | Constant) or column.array:
+            continue
+        if not (pattern := shape(action, column).pattern):
+            continue
+        looked_at += 1
+        found = golden.execute(_STATISTICS, (relation.name, column.name, f"^({pattern})(/32)?$")).fetchall()
+        if found:
+            problems.append(
+                f"the statistics of {relation.name}.{column.name} hold {len(found)} values of another shape"
+            )
+    return Check(name="statistics", looked_at=looked_at, problems=tuple(problems))

@@ -1,0 +1,222 @@
+"""Masking rules as PostgreSQL expressions that run inside the source server, in plain SQL without any extension.
+
+Each value is chosen by an HMAC-SHA-256 of what was there, under a key that the session has as two settings (the key
+padded inside and outside), so no statement ever holds it. A hash is computed once per value, in a subquery that
+`OFFSET 0` keeps the planner from merging, and its bytes choose among syllables, digits and lists.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from layersite.database.contract.rules import SYLLABLES, domain_of
+from layersite.database.schema import Column, Relation
+from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Number, Rule, Value
+
+__all__ = ["Selection", "identifier", "key_settings", "literal", "nonce_settings", "selection"]
+
+
+def key_settings(key: bytes) -> Mapping[str, str]:
+    """Return the settings of a session whose expressions mask under `key`, of at most 64 bytes."""
+    padded = key.ljust(64, b"\0")
+    inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
+    return {"layersite.inner": inner.hex(), "layersite.outer": outer.hex()}
+
+
+def nonce_settings(nonce: bytes) -> Mapping[str, str]:
+    """Return the setting of a session that compares values under the key `nonce`."""
+    return {"layersite.nonce": nonce.hex()}
+
+
+def identifier(name: str) -> str:
+    """Return `name` as SQL names things, whatever it contains."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return `text` as SQL writes text."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass
+class Selection:
+    """What a masked copy reads of one relation: `columns` go into it, `expressions` make their values.
+
+    `hashes` are computed once per row, in the subquery `m`, as h0, h1 and so on.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    expressions: list[str] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+
+    def query(self, relation: str, condition: str = "true") -> str:
+        """Return the SELECT of the rows that meet `condition`."""
+        named = ", ".join(f"{sql} AS h{index}" for index, sql in enumerate(self.hashes))
+        lateral = f" CROSS JOIN LATERAL (SELECT {named} OFFSET 0) m" if named else ""
+        return f"SELECT {', '.join(self.expressions)} FROM ONLY {relation} t{lateral} WHERE {condition}"
+
+    def hash(self, domain: str, value: str) -> str:
+        """Compute the keyed hash of the text `value` and return what it is called."""
+        self.hashes.append(_hmac(domain, value))
+        return f"m.h{len(self.hashes) - 1}"
+
+
+def selection(relation: Relation, actions: Mapping[str, Action]) -> Selection:
+    """Return what to read of `relation` where its columns have these `actions`."""
+    made = Selection()
+    for name, column in relation.columns.items():
+        action = actions[name]
+        if column.generated or action == "drop":
+            continue
+        made.columns.append(identifier(name))
+        made.expressions.append(_expression(made, relation, column, action))
+    return made
+
+
+def _expression(made: Selection, relation: Relation, column: Column, action: Action) -> str:
+    there = f"t.{identifier(column.name)}"
+    if action == "keep":
+        return there
+    if isinstance(action, str):
+        return f"NULL::{column.type}"
+    if isinstance(action, Constant):
+        return f"CASE WHEN {there} IS NOT NULL THEN {literal(action.value)}::{column.type} END"
+    if isinstance(action, Date):
+        subject = f"t.{identifier(action.subject)}::text" if action.subject else "NULL"
+        return _moved(there, column, action, made.hash(domain_of(action), f"coalesce({subject}, {there}::text)"))
+    if isinstance(action, Json):
+        return f"CASE WHEN {there} IS NOT NULL THEN {_document(made, action, there)}::{column.type} END"
+    if column.array:
+        return _each(there, column, action)
+    text = f"lower({there}::text)" if column.folds_case else f"{there}::text"
+    return f"({_value(action, made.hash(domain_of(action), text), text, column)})::{column.type}"
+
+
+def _hmac(domain: str, value: str) -> str:
+    """The two subqueries are evaluated once per statement."""
+    inner, outer = (f"(SELECT decode(current_setting('layersite.{name}'), 'hex'))" for name in ("inner", "outer"))
+    message = f"convert_to({literal(domain)} || chr(31) || {value}, 'UTF8')"
+    return f"sha256({outer} || sha256({inner} || {message}))"
+
+
+def _each(there: str, column: Column, rule: Rule) -> str:
+    value = _value(rule, "x.h", "u.e::text", column)
+    items = f"SELECT array_agg({value} ORDER BY u.o) FROM unnest({there}) WITH ORDINALITY u(e, o)"
+    lateral = f"CROSS JOIN LATERAL (SELECT {_hmac(domain_of(rule), 'u.e::text')} AS h OFFSET 0) x"
+    return f"CASE WHEN {there} IS NOT NULL THEN coalesce(({items} {lateral})::{column.type}, '{{}}') END"
+
+
+def _document(made: Selection, rule: Json, there: str) -> str:
+    tree: dict[str, object] = {}
+    for path, leaf in rule.paths.items():
+        *parents, last = path.split(".")
+        node = tree
+        for key in parents:
+            node = node.setdefault(key, {})  # type: ignore[assignment]
+        steps = f"ARRAY[{', '.join(map(literal, path.split('.')))}]"
+        node[last] = (
+            f"{there}::jsonb #> {steps}" if leaf == "keep" else _leaf(made, leaf, f"{there}::jsonb #>> {steps}")
+        )
+    return f"jsonb_strip_nulls({_object(tree)})"
+
+
+def _leaf(made: Selection, rule: Value, there: str) -> str:
+    return f"to_jsonb({_value(rule, made.hash(domain_of(rule), f'({there})'), f'({there})', None)})"
+
+
+def _object(tree: Mapping[str, object]) -> str:
+    pairs = [f"{literal(key)}, {_object(value) if isinstance(value, dict) else value}" for key, value in tree.items()]
+    return f"jsonb_build_object({', '.join(pairs)})"
+
+
+def _moved(there: str, column: Column, rule: Date, hashed: str) -> str:
+    step = f"({_number(hashed, 1)} % {2 * rule.days})"
+    days = f"({step} - {rule.days} + ({step} >= {rule.days})::int)::int"
+    return f"({there} + {days if column.family == 'date' else f'make_interval(days => {days})'})::{column.type}"
+
+
+def _value(rule: Rule, hashed: str, text: str, column: Column | None) -> str:
+    """Return the masked value; an empty text stays empty."""
+    if isinstance(rule, Value):
+        return f"CASE WHEN {text} = '' THEN '' ELSE {_VALUES[rule.mask](hashed, text)} END"
+    if isinstance(rule, Choice):
+        return _choice(hashed, 1, rule.values)
+    assert column is not None  # noqa: S101  only plain values stand in documents
+    if isinstance(rule, Number):
+        unit = 10**column.scale
+        steps = f"({_number(hashed, 1)} % {(rule.max - rule.min) * unit + 1})"
+        return f"{rule.min} + {steps}" if unit == 1 else f"{rule.min} + {steps} / {unit}::numeric"
+    assert isinstance(rule, Identifier)  # noqa: S101  each other rule has its own form above
+    return _identifier(hashed, column)
+
+
+def _identifier(hashed: str, column: Column) -> str:
+    if column.family == "uuid":
+        return f"encode(substr({hashed}, 1, 16), 'hex')"
+    if column.family == "bytes":
+        return f"substr({hashed}, 1, 16)"
+    if column.family == "text":
+        return f"left(encode({hashed}, 'hex'), {min(column.length or 24, 24)})"
+    return f"{_number(hashed, 1, 8)} % {10 ** (min(column.length or 18, 18) - column.scale)}"
+
+
+def _number(hashed: str, at: int, size: int = 7) -> str:
+    """Return `size` bytes of a hash as a number that is not negative."""
+    bits = f"('x' || encode(substr({hashed}, {at}, {size}), 'hex'))::bit({8 * size})::bigint"
+    return f"({bits} & 9223372036854775807)" if size == 8 else f"({bits})"
+
+
+def _syllables(hashed: str, at: int, count: int) -> str:
+    return " || ".join(f"substr('{SYLLABLES}', 1 + 2 * (get_byte({hashed}, {at + n}) & 63), 2)" for n in range(count))
+
+
+def _choice(hashed: str, at: int, values: Sequence[str]) -> str:
+    listed = ", ".join(map(literal, values))
+    return f"(ARRAY[{listed}])[1 + {_number(hashed, at, 4)} % {len(values)}]"
+
+
+def _name(hashed: str, at: int = 0) -> str:
+    return f"initcap({_syllables(hashed, at, 3)})"
+
+
+def _surname(hashed: str, at: int = 3) -> str:
+    return f"initcap({_syllables(hashed, at, 3)} || substr('lnrs', 1 + (get_byte({hashed}, {at + 3}) & 3), 1))"
+
+
+def _digits(hashed: str, at: int, count: int) -> str:
+    return f"lpad(({_number(hashed, at)} % {10**count})::text, {count}, '0')"
+
+
+def _email(hashed: str, text: str) -> str:
+    name = f"lower({_name(hashed)} || '.' || {_surname(hashed)})"
+    return f"{name} || '.' || encode(substr({hashed}, 9, 4), 'hex') || '@example.com'"
+
+
+def _iban(hashed: str, text: str) -> str:
+    """XX is no country; as digits it is 3333, and the two check digits follow from the others modulo 97."""
+    account = f"lpad(({_number(hashed, 1, 8)} % 1000000000000000000)::text, 18, '0')"
+    return f"'XX' || lpad((98 - mod(({account} || '333300')::numeric, 97))::text, 2, '0') || {account}"
+
+
+def _text(hashed: str, text: str) -> str:
+    words = " || ' ' || ".join(_syllables(hashed, 2 * n, 2) for n in range(8))
+    return f"left(repeat({words} || ' ', 1 + length({text}) / 40), length({text}))"
+
+
+_VALUES = {
+    "first_name": lambda hashed, _: _name(hashed),
+    "last_name": lambda hashed, _: _surname(hashed, 0),
+    "full_name": lambda hashed, _: f"{_name(hashed)} || ' ' || {_surname(hashed)}",
+    "company": lambda hashed, _: (
+        f"{_surname(hashed, 0)} || ' ' || {_choice(hashed, 8, ('Ltd', 'Inc', 'Group', 'Works'))}"
+    ),
+    "email": _email,
+    "phone": lambda hashed, _: f"'+1555' || {_digits(hashed, 1, 7)}",
+    "street": lambda hashed, _: f"1 + {_number(hashed, 8, 4)} % 999 || ' ' || {_surname(hashed, 0)} || ' Street'",
+    "city": lambda hashed, _: f"{_name(hashed)} || {_choice(hashed, 8, ('ton', 'ville', 'ford', 'field'))}",
+    "postal_code": lambda hashed, _: _digits(hashed, 1, 5),
+    "ip": lambda hashed, _: (
+        f"'198.' || 18 + (get_byte({hashed}, 0) & 1) || '.' || get_byte({hashed}, 1) || '.' || get_byte({hashed}, 2)"
+    ),
+    "iban": _iban,
+    "text": _text,
+}

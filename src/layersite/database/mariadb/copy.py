@@ -1,0 +1,78 @@
+"""Copy a golden's tables: their files, which the server then takes in, or their rows, several tables at a time."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from layersite.database.mariadb.connect import Session, identifier
+from layersite.database.mariadb.ddl import Definition
+
+__all__ = ["copy_tables"]
+
+_AT_ONCE = 4
+_COLUMNS = """
+SELECT column_name FROM information_schema.columns
+WHERE table_schema = %s AND table_name = %s AND generation_expression IS NULL ORDER BY ordinal_position"""
+_BY_ROWS = ("FULLTEXT KEY", "SPATIAL KEY", "PARTITION BY", " GENERATED ALWAYS AS ")
+"""What a table's definition has where its files alone are not all of it."""
+
+
+def copy_tables(source: Session, target: Session, definition: Definition) -> str:
+    """Fill the empty tables of `target` with those of `source` on the same server, and return by which method."""
+    special = {name for name, sql in definition.tables.items() if any(word in sql for word in _BY_ROWS)}
+    plain = [name for name in definition.tables if name not in special]
+    folder = Path(str(source.one("SELECT @@datadir")))
+    is_near = all(os.access(folder / each.database, os.R_OK | os.W_OK | os.X_OK) for each in (source, target))
+    if is_near and plain:
+        _copy_files(source, target, plain, folder)
+    _copy_rows(source, target, special if is_near else definition.tables)
+    return "tablespace files" if is_near and plain else "rows"
+
+
+def _copy_files(source: Session, target: Session, tables: list[str], folder: Path) -> None:
+    """Copy tablespaces while the golden's tables are held still; the copies share blocks where the disk can."""
+    for name in tables:
+        target.ask(f"ALTER TABLE {identifier(name)} DISCARD TABLESPACE")
+    source.ask(f"FLUSH TABLES {', '.join(map(identifier, tables))} FOR EXPORT")
+    try:
+        for path in (folder / source.database).iterdir():
+            if path.suffix == ".cfg":
+                for each in (path, path.with_suffix(".ibd")):
+                    _clone_file(each, folder / target.database / each.name)
+    finally:
+        source.ask("UNLOCK TABLES")
+    for name in tables:
+        target.ask(f"ALTER TABLE {identifier(name)} IMPORT TABLESPACE")
+    for path in (folder / target.database).glob("*.cfg"):  # it would keep the database from being dropped
+        path.unlink()
+
+
+def _clone_file(path: Path, to: Path) -> None:
+    """Copy a file as its owner's, by reference where the file system knows that."""
+    import fcntl
+
+    with path.open("rb") as source, to.open("wb") as target:
+        try:
+            fcntl.ioctl(target, 0x40049409, source.fileno())  # FICLONE
+        except OSError:
+            shutil.copyfileobj(source, target, 1 << 20)
+    owner = path.stat()
+    to.chmod(0o660)
+    if os.geteuid() == 0:
+        os.chown(to, owner.st_uid, owner.st_gid)
+
+
+def _copy_rows(source: Session, target: Session, tables: Iterable[str]) -> None:
+    def copy(name: str) -> None:
+        columns = ", ".join(identifier(each) for (each,) in source_columns[name])
+        into, where = identifier(name), f"{identifier(source.database)}.{identifier(name)}"
+        with closing(target.another()) as session:
+            session.ask("SET foreign_key_checks = 0, unique_checks = 0")
+            session.ask(f"INSERT INTO {into} ({columns}) SELECT {columns} FROM {where}")
+
+    source_columns = {name: source.ask(_COLUMNS, source.database, name) for name in tables}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(copy, source_columns))

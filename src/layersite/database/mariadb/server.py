@@ -1,0 +1,150 @@
+"""The MariaDB server that holds goldens: drafts, checks, and publishing in an order that a kill cannot confuse."""
+
+import secrets
+from contextlib import closing, suppress
+from dataclasses import replace
+from itertools import islice
+
+from layersite.database.golden.api import Draft, Source
+from layersite.database.golden.attestation import Attestation, Check
+from layersite.database.golden.overlap import overlap
+from layersite.database.mariadb import checks, ledger
+from layersite.database.mariadb.connect import Session, identifier
+from layersite.database.mariadb.ddl import Definition, move
+from layersite.database.mariadb.describe import read_schema
+from layersite.database.mariadb.masks import columns_of, query
+from layersite.database.mariadb.source import MariaDBSource
+from layersite.model.contract import Contract
+from layersite.model.database import Clone, Golden
+from layersite.model.errors import DatabaseError, LayersiteError
+
+__all__ = ["MariaDBServer"]
+
+_ROWS = 1000
+"""How many rows one INSERT has."""
+
+
+class MariaDBServer:
+    """One server, for goldens of `database`; `nonce` is what values are compared under."""
+
+    def __init__(self, session: Session, database: str, nonce: str) -> None:
+        self.session, self.database, self._nonce = session, database, nonce
+        self._definitions: dict[str, Definition] = {}
+
+    @property
+    def version(self) -> str:
+        """The server's version, such as 10.11.19."""
+        return str(self.session.one("SELECT version()")).partition("-")[0]
+
+    @property
+    def _prefixes(self) -> tuple[str, str]:
+        word = self.database.replace("-", "_")[:30]
+        return f"layersite_draft_{word}_", f"golden_{word}_"
+
+    def clean(self) -> list[str]:
+        """Drop what killed builds left; nobody else builds goldens of this database now."""
+        names = sorted(name for name in ledger.begun(self.session) if name.startswith(self._prefixes))
+        for name in names:
+            self.drop(name)
+        return names
+
+    def fill(self, source: Source, contract: Contract) -> Draft:
+        """Make a draft with the masked rows of `source`; if that fails, nothing of it is left."""
+        assert isinstance(source, MariaDBSource)  # noqa: S101  one engine gives both
+        if contract.subset is not None:
+            raise DatabaseError(
+                f"the contract of {self.database} asks for a subset, which MariaDB goldens cannot be yet"
+            )
+        name = self._prefixes[0] + secrets.token_hex(4)
+        ledger.begin(self.session, name)
+        try:
+            rows = self._fill(name, source, contract)
+        except BaseException:
+            with suppress(LayersiteError):
+                self.drop(name)
+            raise
+        return Draft(name, rows, source.schema.left_out)
+
+    def _fill(self, name: str, source: MariaDBSource, contract: Contract) -> int:
+        dropped = {each for each, action in contract.relations.items() if action == "drop"}
+        views = {each: sql for each, sql in source.definition.views.items() if each not in dropped}
+        found = self._definitions[name] = replace(source.definition, views=views)
+        rows = 0
+        charset = f"CHARACTER SET {found.character_set} COLLATE {found.collation}"
+        self.session.ask(f"CREATE DATABASE {identifier(name)} {charset}")
+        with closing(self.session.another(name)) as draft:
+            draft.ask("SET foreign_key_checks = 0, unique_checks = 0")
+            found.make_tables(draft)
+            for relation in source.schema.relations.values():
+                actions = contract.columns(relation.name)
+                if relation.kind != "table" or not actions:
+                    continue
+                for column in [column for column, action in actions.items() if action == "drop"]:
+                    draft.ask(f"ALTER TABLE {identifier(relation.name)} DROP COLUMN {identifier(column)}")
+                columns = columns_of(relation, actions)
+                made = source.session.stream(query(relation, actions))
+                while some := list(islice(made, _ROWS)):
+                    draft.insert(relation.name, columns, some if columns else [()] * len(some))
+                    rows += len(some)
+            found.add_keys(draft)
+            for table in found.tables:
+                draft.ask(f"ANALYZE TABLE {identifier(table)}")
+        return rows
+
+    def verify(self, draft: str, source: Source, contract: Contract) -> tuple[Check, ...]:
+        """Check a draft, against its source too."""
+        assert isinstance(source, MariaDBSource)  # noqa: S101  one engine gives both
+        with closing(self.session.another(draft)) as golden:
+            golden.ask("SET @layersite_nonce = UNHEX(%s)", self._nonce)
+            hashers = checks.hasher(source.session), checks.hasher(golden)
+            return (
+                checks.structure(golden, source.schema, contract),
+                overlap(*hashers, source.schema, contract),
+                *checks.alone(golden, source.schema, contract),
+                checks.planted(source.session, source.schema, contract),
+                checks.dump_is_clean(golden, contract.canaries),
+                checks.files_are_clean(golden, source.session, contract.canaries),
+            )
+
+    def verify_again(self, golden: str, contract: Contract) -> tuple[Check, ...]:
+        """Check a published golden by itself."""
+        with closing(self.session.another(golden)) as inside:
+            found = checks.alone(inside, read_schema(inside), contract)
+            return (*found, checks.dump_is_clean(inside, contract.canaries))
+
+    def size(self, name: str) -> int:
+        """Return how many bytes a database has."""
+        sql = (
+            "SELECT coalesce(sum(data_length + index_length), 0) FROM information_schema.tables WHERE table_schema = %s"
+        )
+        return int(self.session.one(sql, name))
+
+    def publish(self, draft: str, golden: Golden, attestation: Attestation) -> None:
+        """Make the draft a golden: its tables move, what rests on them is made, and last it is recorded.
+
+        Nobody but who may do everything can enter it.
+        """
+        try:
+            ledger.begin(self.session, golden.name)
+            move(self.session, draft, golden.name, self._definitions[draft])
+            ledger.write(self.session, golden.name, golden, attestation.model_dump(mode="json"))
+            ledger.forget(self.session, draft)
+        except BaseException:
+            with suppress(LayersiteError):
+                self.drop(golden.name)
+            raise
+
+    def goldens(self) -> list[tuple[Golden, Attestation | None]]:
+        """Return the goldens of this database, the newest first."""
+        found = [each for each in ledger.entries(self.session).values() if isinstance(each, Golden)]
+        mine = sorted((each for each in found if each.database == self.database), key=lambda each: each.built)
+        return [(each, ledger.attestation(self.session, each.name)) for each in reversed(mine)]
+
+    def used(self) -> set[str]:
+        """Return the names of the goldens that clones rest on."""
+        return {each.golden for each in ledger.entries(self.session).values() if isinstance(each, Clone)}
+
+    def drop(self, name: str) -> None:
+        """Remove a draft or a golden, if it is there."""
+        self.session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
+        ledger.forget(self.session, name)

@@ -1,0 +1,110 @@
+"""The databases that layersite makes, goldens and clones: what a server remembers of them, and what they are called."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from layersite.model.document import Model
+from layersite.model.names import fit
+
+__all__ = ["Brought", "Clone", "Data", "Delivery", "Golden", "clone_name", "golden_name", "secret_name", "variable_of"]
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+class Golden(Model):
+    """A masked, verified, read-only database that clones are made from.
+
+    `contract` and `attestation` are SHA-256 digests, `migrations` is what the source's migration ledger lists, in its
+    order, `bytes` the size on disk, `built` is UTC to the second.
+    """
+
+    name: str
+    database: str
+    engine: Literal["postgresql", "mariadb"]
+    built: Moment
+    contract: Digest
+    attestation: Digest
+    server: str
+    migrations: tuple[str, ...] = ()
+    bytes: int = 0
+    rows: int = 0
+
+
+class Clone(Model):
+    """One environment's own database, made from a golden; `method` is how, `seconds` how long it took."""
+
+    name: str
+    site: str
+    environment: str
+    database: str
+    golden: str
+    method: str
+    seconds: float
+    built: Moment
+
+
+class Brought(Model):
+    """What an environment got: its clone `name`, made in `seconds` by `method`, of a golden with so many rows."""
+
+    database: str
+    name: str
+    golden: str
+    golden_built: str
+    rows: int
+    method: str
+    seconds: float
+
+    @classmethod
+    def of(cls, clone: Clone, golden: Golden | None) -> "Brought":
+        """Return what `clone` is, with what its golden tells if that is still there."""
+        built, rows = (golden.built, golden.rows) if golden else ("", 0)
+        made = clone.model_dump(include={"database", "name", "golden", "method", "seconds"})
+        return cls.model_validate({**made, "golden_built": built, "rows": rows})
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the databases of an environment: what it got, and why not all (None if it is all)."""
+
+    problem: str | None = None
+    databases: tuple[Brought, ...] = ()
+
+
+class Data(Model):
+    """What `environment.yaml` says of one database of an environment: where it is and which proof it rests on."""
+
+    name: str
+    golden: str | None = None
+    attestation: Digest | None = None
+    migration: str | None = None
+
+
+def golden_name(database: str, digest: str) -> str:
+    """Return the name of the golden of `database` whose content has `digest` (hex), at most 63 characters."""
+    return f"golden_{_word(fit(database, 40))}_{digest[:12]}"
+
+
+def clone_name(prefix: str, environment: str, database: str) -> str:
+    """Return the name of a clone, and of the role that owns it, at most 63 characters.
+
+    `prefix` is the site's namespace prefix, by which alone a clone is known as the site's; no two pairs share a name.
+    """
+    return _word(f"{prefix}{environment}__{fit(database, 63 - len(prefix) - len(environment) - 2)}")
+
+
+def secret_name(database: str) -> str:
+    """Return the name of the Secret by which the pods of an environment find their clone of `database`."""
+    return f"database-{database}"
+
+
+def variable_of(database: str, what: Literal["SOURCE", "SERVER", "KEY"]) -> str:
+    """Return the variable that holds a connection URI of `database`, or the key by which it is masked."""
+    return f"LAYERSITE_DATABASE_{_word(database).upper()}_{what}"
+
+
+def _word(text: str) -> str:
+    """Return `text` without hyphens; names here have single ones and no underscores, so none becomes another's."""
+    return text.replace("-", "_")

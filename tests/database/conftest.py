@@ -1,0 +1,61 @@
+"""What the tests on real servers share: one server of each kind, and real data where it lies beside the checkout."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.database.building import Build
+from tests.database.mariadb import MARIADBD, MariaDBServer, running_mariadb
+from tests.database.server import DEBIAN, EMBEDDED, Server, running
+
+PAGILA = Path(__file__).parents[3] / "shared" / "samples" / "pagila"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def client_programs() -> Iterator[None]:
+    """The embedded server's `pg_dump` and `psql` come first on PATH."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{EMBEDDED}{os.pathsep}{os.environ['PATH']}")
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """An embedded PostgreSQL 18."""
+    with running(EMBEDDED) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[Server]:
+    """Debian's PostgreSQL 15."""
+    if not DEBIAN.is_dir():
+        pytest.skip("Debian's PostgreSQL 15 is not installed")
+    with running(DEBIAN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDBServer]:
+    """Debian's MariaDB 10.11."""
+    if MARIADBD is None:
+        pytest.skip("MariaDB is not installed; on Debian: apt-get install mariadb-server")
+    with running_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pagila(postgres: Server) -> str:
+    """The URI of the Pagila database, with all its data, on the embedded server; no test may change it."""
+    if not PAGILA.is_dir():
+        pytest.skip("the Pagila samples are not beside the checkout")
+    scripts = (PAGILA / "pagila-schema.sql", PAGILA / "pagila-data.sql")
+    return postgres.create("pagila", "".join(path.read_text(encoding="utf-8") for path in scripts))
+
+
+@pytest.fixture
+def build(postgres: Server) -> Build:
+    """Build goldens on the embedded server."""
+    return Build(postgres, postgres)

@@ -1,0 +1,139 @@
+"""A MariaDB server of a test's own, as a user who is not root: Debian's 10.11, started from its programs alone."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+
+from tests.database.server import UNPRIVILEGED, free_port
+
+__all__ = ["MARIADBD", "MariaDBServer", "running_mariadb"]
+
+MARIADBD = shutil.which("mariadbd", path=f"/usr/sbin:/usr/bin:{os.environ['PATH']}")
+
+
+@dataclass(frozen=True)
+class MariaDBServer:
+    """A running server: its folder (`data`, `log`), and how its administrator reaches it."""
+
+    folder: Path
+    port: int
+    password: str
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @property
+    def log(self) -> str:
+        """What the server has logged until now."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    def uri(self, database: str = "mysql", user: str = "admin", password: str | None = None) -> str:
+        """Return the URI of `database`, by default for the administrator."""
+        return f"mariadb://{user}:{password or self.password}@127.0.0.1:{self.port}/{database}"
+
+    def connect(
+        self, database: str = "mysql", user: str = "admin", password: str | None = None
+    ) -> "pymysql.Connection[Any]":
+        """Return a connection that commits each statement."""
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=password or self.password,
+            database=database,
+            autocommit=True,
+        )
+
+    def ask(
+        self, sql: str, database: str = "mysql", user: str = "admin", password: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with self.connect(database, user, password) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def create(self, database: str, sql: str = "") -> str:
+        """Make `database` anew, run the script `sql` in it with the server's own client, and return its URI."""
+        self.ask(f"DROP DATABASE IF EXISTS `{database}`")
+        self.ask(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4")
+        options = self.folder / "client.cnf"
+        options.write_text(f"[client]\nuser=admin\npassword={self.password}\nhost=127.0.0.1\nport={self.port}\n")
+        argv = ["mariadb", f"--defaults-file={options}", "--default-character-set=utf8mb4", database]
+        done = subprocess.run(argv, input=sql.encode(), capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return self.uri(database)
+
+
+@contextmanager
+def running_mariadb(*settings: str) -> Iterator[MariaDBServer]:
+    """Give a server with `settings` such as `--general-log=1`; it goes afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="layersite-mariadb-"))
+    user = UNPRIVILEGED if os.geteuid() == 0 else None
+    if user is not None:
+        os.chown(folder, user, user)
+    server = MariaDBServer(folder, free_port(), secrets.token_hex(12))
+    statements = (
+        "FLUSH PRIVILEGES",
+        f"CREATE OR REPLACE USER admin@'%' IDENTIFIED BY '{server.password}'",
+        "GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION",
+    )
+    (folder / "init.sql").write_text("".join(f"{each};\n" for each in statements), encoding="utf-8")
+    install = [
+        "mariadb-install-db",
+        "--no-defaults",
+        f"--datadir={server.data}",
+        "--skip-test-db",
+        "--auth-root-authentication-method=normal",
+    ]
+    subprocess.run(
+        install, user=user, group=user, extra_groups=[] if user else None, check=True, capture_output=True, cwd="/"
+    )
+    process = _start(server, user, settings)
+    try:
+        _await(server, process)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(server: MariaDBServer, user: int | None, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    argv = [
+        str(MARIADBD),
+        "--no-defaults",
+        f"--datadir={server.data}",
+        "--bind-address=127.0.0.1",
+        f"--port={server.port}",
+        f"--socket={server.folder / 'socket'}",
+        f"--pid-file={server.folder / 'pid'}",
+        f"--init-file={server.folder / 'init.sql'}",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-flush-log-at-trx-commit=0",
+        *settings,
+    ]
+    with (server.folder / "log").open("wb") as log:
+        groups: list[int] | None = [] if user else None
+        return subprocess.Popen(argv, user=user, group=user, extra_groups=groups, stdout=log, stderr=log, cwd="/")
+
+
+def _await(server: MariaDBServer, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end and process.poll() is None:
+        with suppress(pymysql.OperationalError), server.connect():
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"the server does not start:\n{server.log[-3000:]}")

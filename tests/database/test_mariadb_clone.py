@@ -1,0 +1,211 @@
+"""Clones on a real MariaDB server: whose they are, who may enter them, by which way they came, and that they go."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from layersite.database.clone import Order, admit, provide, reap
+from layersite.database.mariadb import ledger
+from layersite.database.mariadb.clone import MariaDBClones
+from layersite.database.mariadb.connect import Session
+from layersite.model.contract import Quiet
+from layersite.model.database import Clone, Golden
+from layersite.model.errors import DatabaseError
+from tests.database.mariadb import MariaDBServer
+from tests.database.test_mariadb_golden import SAKILA
+
+_NUMBERS = itertools.count()
+SHOP = """
+CREATE TABLE customer (id int PRIMARY KEY AUTO_INCREMENT, name varchar(60) NOT NULL,
+  upper varchar(60) AS (upper(name)));
+CREATE TABLE orders (id int PRIMARY KEY AUTO_INCREMENT, customer int, total decimal(9, 2),
+  CONSTRAINT by_customer FOREIGN KEY (customer) REFERENCES customer (id));
+CREATE TABLE outbox (id int, message text, FULLTEXT (message));
+CREATE TABLE webhook (id int, url text, is_on bool);
+CREATE VIEW list AS SELECT name, total FROM customer JOIN orders ON customer = customer.id;
+CREATE FUNCTION me() RETURNS varchar(90) READS SQL DATA RETURN current_user();
+INSERT INTO customer (name) SELECT concat('customer ', seq) FROM seq_1_to_100;
+INSERT INTO orders (customer, total) SELECT seq, seq FROM seq_1_to_100;
+INSERT INTO webhook VALUES (1, 'https://shop.example.com/hook', true);
+CREATE TRIGGER note AFTER INSERT ON orders FOR EACH ROW INSERT INTO outbox VALUES (NEW.id, current_user());
+"""
+
+
+def publish(server: MariaDBServer, sql: str) -> Golden:
+    """Make a golden by hand, as a build would publish one."""
+    name = f"golden_shop_{next(_NUMBERS):012x}"
+    server.create(name, sql)
+    golden = Golden(
+        name=name,
+        database="shop",
+        engine="mariadb",
+        built="2026-01-02T03:04:05Z",
+        contract="a" * 64,
+        attestation="b" * 64,
+        server="10.11",
+    )
+    with closing(Session(server.uri(""))) as session:
+        ledger.begin(session, name)
+        ledger.write(session, name, golden)
+    return golden
+
+
+@pytest.fixture(scope="module")
+def golden(mariadb: MariaDBServer) -> Golden:
+    return publish(mariadb, SHOP)
+
+
+@pytest.fixture
+def engine(mariadb: MariaDBServer) -> Iterator[MariaDBClones]:
+    with closing(MariaDBClones(mariadb.uri(""), "LAYERSITE_DATABASE_SHOP_SERVER")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def order(golden: Golden) -> Order:
+    number = next(_NUMBERS)
+    return Order(f"site-{number}.git", f"t{number}-", "web-1", "shop", golden.name)
+
+
+@pytest.mark.parametrize("way", ["tablespace files", "rows"])
+def test_a_clone_holds_what_its_golden_does_and_is_its_users(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "rows":  # as where this program is on another machine than the server
+        monkeypatch.setattr("os.access", lambda *_: False)
+    clone, changed = provide(engine, order)
+    password = admit(engine, order.name, None)
+    assert (changed, clone.method) == (True, way)
+    assert engine.records()[order.name] == clone
+    own = (order.name, order.name, password)
+    assert mariadb.ask("SELECT count(*), max(name), max(upper) FROM customer", *own) == [
+        (100, "customer 99", "CUSTOMER 99")
+    ]
+    assert mariadb.ask("SELECT count(*) FROM list", *own) == [(100,)]
+    assert mariadb.ask("SELECT me()", *own) == [(f"{order.name}@%",)]
+    mariadb.ask("INSERT INTO orders (customer, total) VALUES (1, 5)", *own)
+    assert mariadb.ask("SELECT message FROM outbox", *own) == [(f"{order.name}@%",)]
+    with pytest.raises(pymysql.IntegrityError, match="by_customer"):
+        mariadb.ask("INSERT INTO orders (customer, total) VALUES (999, 5)", *own)
+    mariadb.ask("ALTER TABLE orders ADD paid bool", *own)
+    mariadb.ask("CREATE TABLE more (id int)", *own)
+
+
+def test_a_second_run_changes_nothing(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+    first, _ = provide(engine, order)
+    password = admit(engine, order.name, None)
+    mariadb.ask("INSERT INTO webhook VALUES (2, '', false)", order.name)
+    assert provide(engine, order) == (first, False)
+    assert admit(engine, order.name, password) == password
+    assert mariadb.ask("SELECT count(*) FROM webhook", order.name) == [(2,)]
+    assert provide(engine, replace(order, reset=True))[1]
+    assert admit(engine, order.name, password) == password
+    assert mariadb.ask("SELECT count(*) FROM webhook", order.name) == [(1,)]
+
+
+def test_a_dry_run_changes_nothing(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+    assert provide(engine, order, dry_run=True)[1]
+    assert not engine.has(order.name)
+    assert mariadb.ask(f"SELECT count(*) FROM mysql.user WHERE user = '{order.name}'") == [(0,)]
+
+
+def test_a_user_enters_its_own_database_alone(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+    provide(engine, order)
+    password = admit(engine, order.name, None)
+    neighbour = order.name.replace("__", "_x")  # what a grant with an unescaped `_` would let it enter
+    mariadb.create(neighbour, "CREATE TABLE secret (id int)")
+    for other in (neighbour, order.golden, "layersite", "mysql"):
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            mariadb.connect(other, order.name, password)
+
+
+def test_a_clone_is_quiet(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+    quiet = Quiet(empty=("outbox", "orders"), set={"webhook": {"url": "https://hook.invalid/", "is_on": False}})
+    provide(engine, replace(order, quiet=quiet))
+    assert mariadb.ask("SELECT count(*) FROM orders", order.name) == [(0,)]
+    assert mariadb.ask("SELECT url, is_on FROM webhook", order.name) == [("https://hook.invalid/", 0)]
+    with pytest.raises(DatabaseError, match="quietens the table `outbux`, which the golden does not have"):
+        provide(engine, replace(order, environment="web-2", quiet=Quiet(empty=("outbux",))))
+
+
+def test_what_others_made_is_not_touched(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+    mariadb.create(order.name, "CREATE TABLE precious (id int)")
+    with pytest.raises(DatabaseError, match=f"a database `{order.name}` that layersite did not make"):
+        provide(engine, replace(order, reset=True))
+    other = replace(order, environment="web-2")
+    mariadb.ask(f"CREATE USER `{other.name}`")
+    with pytest.raises(DatabaseError, match=f"a user `{other.name}` that is not this clone's"):
+        provide(engine, other)
+    assert engine.taken(order.site, order.prefix) == []
+    assert mariadb.ask("SELECT count(*) FROM precious", order.name) == [(0,)]
+
+
+def test_what_a_killed_run_left_is_finished_by_the_next(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order
+) -> None:
+    engine.ensure_role(order)
+    with closing(Session(mariadb.uri(""))) as session:
+        ledger.begin(session, order.name)
+        session.ask(f"CREATE DATABASE `{order.name}`")
+    assert provide(engine, order)[1]
+    assert isinstance(engine.records()[order.name], Clone)
+
+
+def test_reaping_leaves_nothing_of_it_and_all_of_the_others(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order
+) -> None:
+    other = replace(order, environment="web-2")
+    for each in (order, other):
+        provide(engine, each)
+    password = admit(engine, order.name, None)
+    with mariadb.connect(order.name, order.name, password):  # somebody who is connected does not prevent it
+        (found,) = (each for each in engine.taken(order.site, order.prefix) if each.environment == "web-1")
+        reap(engine, found)
+    assert [each.environment for each in engine.taken(order.site, order.prefix)] == ["web-2"]
+    assert mariadb.ask(f"SHOW DATABASES LIKE '{order.name}'") == []
+    assert mariadb.ask(f"SELECT count(*) FROM mysql.user WHERE user = '{order.name}'") == [(0,)]
+    assert engine.has(order.golden)
+
+
+def test_five_clones_of_sakila_come_at_once(mariadb: MariaDBServer) -> None:
+    if not SAKILA.is_dir():
+        pytest.skip("the Sakila samples are not beside the checkout")
+    name = publish(mariadb, "SELECT 1").name
+    scripts = "".join((SAKILA / f"sakila-mv-{part}.sql").read_text(encoding="utf-8") for part in ("schema", "data"))
+    mariadb.create("scratch", re.sub(r"\bsakila\b(?=[;.])", name, scripts))
+
+    def clone(number: int) -> Clone:
+        order = Order("site.git", f"s{number}-", "web-1", "shop", name)
+        with closing(MariaDBClones(mariadb.uri(""), "LAYERSITE_DATABASE_SHOP_SERVER")) as engine:
+            return provide(engine, order)[0]
+
+    with ThreadPoolExecutor(5) as pool:
+        clones = list(pool.map(clone, range(5)))
+    for each in clones:
+        assert mariadb.ask("SELECT count(*) FROM customer_list", each.name) == [(599,)]
+        assert mariadb.ask(
+            "SELECT count(*) FROM film_text WHERE MATCH (title, description) AGAINST ('dinosaur')", each.name
+        ) != [(0,)]
+    keys = "SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = '{}'"
+    assert {mariadb.ask(keys.format(each.name))[0] for each in clones} == {(22,)}
+
+
+def test_the_servers_password_is_in_no_message(mariadb: MariaDBServer) -> None:
+    with pytest.raises(DatabaseError, match="the server in SHOP_SERVER cannot be used: Access denied") as caught:
+        MariaDBClones(mariadb.uri("", password="wrong-password"), "SHOP_SERVER")
+    assert "wrong-password" not in str(caught.value)
+    with pytest.raises(DatabaseError, match="no URI of a MariaDB server"):
+        MariaDBClones("postgresql://x:secret@y/z", "SHOP_SERVER")
+
+
+def test_files_are_the_servers_own(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+    provide(engine, order)
+    owner = mariadb.data.stat().st_uid
+    assert {path.stat().st_uid for path in Path(mariadb.data, order.name).iterdir()} == {owner}

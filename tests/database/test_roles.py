@@ -1,0 +1,218 @@
+"""The roles that bring and remove clones, run by Ansible on a real server; the cluster stands in memory."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from layersite.model.catalog import Catalog
+from layersite.model.database import Data, Golden
+from layersite.model.environment import Environment, Tombstone
+from layersite.model.yaml import dump
+from layersite.playbooks import Playbooks
+from tests.database.api_server import serving
+from tests.database.goldens import publish
+from tests.database.server import Server
+from tests.unit.cluster.fake import FakeCluster, namespace
+
+ROOT = Path(__file__).parents[2]
+SITE = "environments.git"
+PREFIX = "roles-"
+
+
+@pytest.fixture(scope="module")
+def golden(postgres: Server) -> Golden:
+    return publish(postgres)
+
+
+@dataclass
+class Ground:
+    """A site with a server and a cluster, and what playbooks say and do there."""
+
+    root: Path
+    server: Server
+    cluster: FakeCluster
+    said: list[str] = field(default_factory=list)
+
+    def play(self, playbook: str, role: str, *options: str, **variables: Any) -> tuple[int, dict[str, Any]]:
+        """Run a playbook; return how many tasks changed something (-1 if it failed), and its result file."""
+        result, given = self.root / "result.json", self.root / "variables.json"
+        everything = {"site": SITE, "prefix": PREFIX, "result": str(result), **variables}
+        given.write_text(json.dumps({f"{role}_{key}": value for key, value in everything.items()}))
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), f"playbooks/{playbook}.yml", "-e", f"@{given}"]
+        done = subprocess.run([*argv, *options], cwd=self.root, capture_output=True, text=True, check=False)
+        self.said.append(done.stdout + done.stderr)
+        recap = re.search(r"changed=(\d+).*failed=(\d+)", done.stdout)
+        assert recap, done.stdout + done.stderr
+        return -1 if recap[2] != "0" else int(recap[1]), json.loads(result.read_text())["environments"]
+
+    def clone(self, *names: str, golden: Golden, options: tuple[str, ...] = (), **more: Any) -> tuple[int, Any]:
+        database = {"name": "shop", "engine": "postgresql", "golden": golden.name, "host": "127.0.0.1"}
+        wanted = [
+            {"name": name, "namespace": f"{PREFIX}{name}", "databases": [{**database, "port": self.server.port}]}
+            for name in names
+        ]
+        return self.play("database", "database_clone", *options, environments=wanted, **{"timeout": 2, **more})
+
+    def reap(self, *names: str, options: tuple[str, ...] = (), **more: Any) -> tuple[int, Any]:
+        going = [{"name": name, "namespace": f"{PREFIX}{name}", "databases": ["shop"]} for name in names]
+        databases = [{"name": "shop", "engine": "postgresql"}]
+        return self.play("database_reap", "database_reap", *options, environments=going, databases=databases, **more)
+
+    def secret(self, name: str) -> dict[str, str] | None:
+        found = self.cluster.get(f"/api/v1/namespaces/{PREFIX}{name}/secrets/database-shop")
+        return {key: base64.b64decode(value).decode() for key, value in found["data"].items()} if found else None
+
+    def there(self) -> set[str]:
+        """The clones, remains and roles of this site."""
+        query = """
+            SELECT datname FROM pg_database WHERE starts_with(datname, 'roles_')
+            UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE starts_with(rolname, 'roles_')
+        """
+        with self.server.connect() as admin:
+            return {str(name) for (name,) in admin.execute(query).fetchall()}
+
+
+@pytest.fixture
+def ground(tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    for name in ("playbooks", "roles", "library", "inventory", "ansible.cfg"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    site = {
+        "organization": "acme",
+        "environments": {"url": SITE},
+        "cluster": {"baseline": {"namespace": "staging"}, "namespace_prefix": PREFIX},
+        "exposure": {"domain": "preview.example.com"},
+        "databases": {"shop": {"host": "127.0.0.1", "port": postgres.port}},
+    }
+    (tmp_path / "layersite.yaml").write_text(dump(site))
+    cluster = FakeCluster(*(namespace(f"{PREFIX}{name}", name) for name in ("web-1", "web-2")))
+    monkeypatch.setenv("LAYERSITE_DATABASE_SHOP_SERVER", postgres.uri())
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "ansible"))
+    with serving(cluster, tmp_path / "kubeconfig"):
+        yield Ground(tmp_path, postgres, cluster)
+    left = Ground(tmp_path, postgres, cluster).there()
+    with postgres.connect() as admin:
+        for name in sorted(left, key=lambda name: name.startswith("role ")):
+            kind, _, role = name.rpartition(" ")
+            admin.execute(f"DROP {'ROLE' if kind else 'DATABASE'} {role}".encode())
+
+
+def test_the_role_changes_and_then_changes_nothing(ground: Ground, golden: Golden) -> None:
+    changed, found = ground.clone("web-1", "web-2", golden=golden)
+    assert changed == 1
+    assert found["web-1"]["databases"][0]["method"] == "WAL log"
+    first = ground.secret("web-1")
+    assert first is not None
+    assert sorted(first) == ["host", "name", "password", "port", "url", "user"]
+    with psycopg.connect(first["url"]) as app:
+        assert app.execute("SELECT count(*) FROM orders").fetchone() == (100,)
+    assert ground.clone("web-1", "web-2", golden=golden)[0] == 0
+    assert ground.clone("web-1", "web-2", golden=golden, options=("--check", "--diff"))[0] == 0
+    assert ground.secret("web-1") == first
+
+
+def test_check_mode_changes_nothing(ground: Ground, golden: Golden) -> None:
+    changed, found = ground.clone("web-1", golden=golden, options=("--check",))
+    assert (changed, found["web-1"]["is_fine"]) == (1, True)
+    assert (ground.there(), ground.secret("web-1")) == (set(), None)
+
+
+def test_nothing_that_ansible_says_holds_the_password(ground: Ground, golden: Golden) -> None:
+    ground.clone("web-1", golden=golden, options=("-vvv", "--diff"))
+    secret = ground.secret("web-1")
+    assert secret is not None
+    everything = "".join(ground.said) + (ground.root / "result.json").read_text() + ground.server.log
+    assert secret["password"] not in everything
+    assert ground.server.password not in everything
+
+
+def test_a_lost_secret_comes_again_and_works(ground: Ground, golden: Golden) -> None:
+    ground.clone("web-1", golden=golden)
+    ground.cluster.objects.pop(f"/api/v1/namespaces/{PREFIX}web-1/secrets/database-shop")
+    assert ground.clone("web-1", golden=golden)[0] == 1
+    secret = ground.secret("web-1")
+    assert secret is not None
+    psycopg.connect(secret["url"]).close()
+
+
+def test_a_namespace_that_is_late_is_waited_for_and_named(ground: Ground, golden: Golden) -> None:
+    changed, found = ground.clone("late", golden=golden)
+    assert changed == -1
+    assert "the namespace roles-late does not exist yet" in found["late"]["message"]
+    assert ground.there() == {"roles_late__shop", "role roles_late__shop"}
+
+
+def test_a_reset_is_asked_for(ground: Ground, golden: Golden) -> None:
+    ground.clone("web-1", golden=golden)
+    secret = ground.secret("web-1")
+    assert secret is not None
+    with psycopg.connect(secret["url"]) as app:
+        app.execute("DELETE FROM orders")
+    assert ground.clone("web-1", golden=golden, reset=True)[0] == 1
+    with psycopg.connect(secret["url"]) as app:
+        assert app.execute("SELECT count(*) FROM orders").fetchone() == (100,)
+
+
+def test_a_server_that_nobody_named_holds_up_only_its_own(
+    ground: Ground, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAYERSITE_DATABASE_SHOP_SERVER")
+    changed, found = ground.clone("web-1", golden=golden)
+    assert changed == -1
+    assert "the variable LAYERSITE_DATABASE_SHOP_SERVER is not set" in found["web-1"]["message"]
+
+
+def test_reaping_only_tells_by_default_then_removes_and_then_changes_nothing(ground: Ground, golden: Golden) -> None:
+    ground.clone("web-1", "web-2", golden=golden)
+    before = ground.there()
+    changed, found = ground.reap("web-1")
+    assert (changed, found["web-1"]["state"]) == (0, "present")
+    assert ground.reap("web-1", apply=True, options=("--check",))[0] == 1
+    assert ground.there() == before
+    assert ground.reap("web-1", apply=True)[0] == 1
+    assert ground.there() == {"roles_web_2__shop", "role roles_web_2__shop"}
+    changed, found = ground.reap("web-1", apply=True)
+    assert (changed, found["web-1"]["state"]) == (0, "gone")
+
+
+def test_a_sweep_removes_what_no_environment_has_and_stops_at_the_cap(ground: Ground, golden: Golden) -> None:
+    ground.clone("web-1", "web-2", golden=golden)
+    with ground.server.connect() as admin:
+        admin.execute("CREATE DATABASE roles_web_9__shop")  # the same prefix, but nobody of ours made it
+    old: dict[str, Any] = {"apply": True, "sweep": True, "living": ["web-2"]}
+    assert ground.reap(**old)[0] == 0  # it is too young
+    assert ground.reap(**old, grace_minutes=0, cap=0)[0] == -1
+    assert "more than the cap of 0" in ground.said[-1]
+    assert ground.reap(**old, grace_minutes=0)[0] == 1
+    assert ground.there() == {"roles_web_2__shop", "role roles_web_2__shop", "roles_web_9__shop"}
+
+
+def test_the_bot_brings_and_takes_away(ground: Ground, golden: Golden) -> None:
+    data = {"shop": Data(name="roles_web_1__shop", golden=golden.name)}
+    environment = Environment(name="web-1", cluster="in-cluster", namespace="roles-web-1", slice={}, data=data)
+    playbooks = Playbooks(ground.root, Catalog(ground.root, {}, {}))
+    delivery = playbooks.databases([environment])["web-1"]
+    assert delivery.problem is None
+    assert [(each.golden, each.rows) for each in delivery.databases] == [(golden.name, 202)]
+    stone = Tombstone(
+        name="web-1",
+        cluster="in-cluster",
+        namespace="roles-web-1",
+        generation=2,
+        cause="closed",
+        reason="closed",
+        data=data,
+        reap=("application", "namespace", "database"),
+    )
+    assert playbooks.reap([stone]) == {"web-1": None}
+    assert ground.there() == set()

@@ -1,0 +1,186 @@
+"""From `needs: [{database: shop}]` to a pod's variable: what is committed, what stays, what a missing server means."""
+
+import base64
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from layersite.cli import main
+from layersite.model.database import Golden
+from layersite.model.yaml import Yaml, dump, load_all
+from layersite.process import git
+from tests.database.api_server import serving
+from tests.database.goldens import publish
+from tests.database.server import Server
+from tests.unit.cluster.fake import FakeCluster, namespace
+from tests.unit.test_reconcile import DEPLOYMENT, close, commits, committed, push, write
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., Result]
+_SECONDS = itertools.count()
+CONTRACT = {"relations": {"outbox": "drop"}, "quiet": {"empty": ["outbox"]}}
+
+
+@pytest.fixture
+def site(tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "site"
+    root.mkdir()
+    for name in ("playbooks", "roles", "library", "inventory", "ansible.cfg"):
+        (root / name).symlink_to(ROOT / name)
+    settings = {
+        "organization": "acme",
+        "environments": {"url": "../environments.git"},
+        "repositories": {"shop": {"url": "../shop"}, "cart": {"url": "../cart"}},
+        "cluster": {"baseline": {"namespace": "staging"}, "namespace_prefix": "wired-"},
+        "exposure": {"domain": "preview.example.com"},
+        "images": {"by_digest": False},
+        "databases": {"shop": {"host": "127.0.0.1", "port": postgres.port}},
+    }
+    write(root / "layersite.yaml", dump(settings))
+    write(root / "data" / "shop" / "contract.yaml", dump(CONTRACT))
+    web: Yaml = {"repository": "shop", "needs": [{"database": "shop", "as": "DATABASE_URL"}], "expose": {}}
+    for name, app in {"web": web, "cart": {"repository": "cart"}}.items():
+        write(root / "apps" / name / "app.yaml", dump({"base": {"directory": "base"}} | app))
+        write(root / "apps" / name / "base" / "all.yaml", DEPLOYMENT.replace("APP", name))
+    git("init", "-q", "--bare", "-b", "main", str(tmp_path / "environments.git"))
+    for name in ("shop", "cart"):
+        git("init", "-q", "-b", "main", str(tmp_path / name))
+        git("commit", "-q", "--allow-empty", "-m", "start", cwd=tmp_path / name)
+    monkeypatch.setenv("LAYERSITE_DATABASE_SHOP_SERVER", postgres.uri())
+    return root
+
+
+@pytest.fixture
+def run(site: Path) -> Run:
+    def invoke(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["--site", str(site), *arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def cluster(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    found = FakeCluster(namespace("wired-topic", "topic"))
+    monkeypatch.setenv("KUBECONFIG", str(site / "kubeconfig"))
+    with serving(found, site / "kubeconfig"):
+        yield found
+
+
+def newest(server: Server) -> Golden:
+    """Publish a golden that is newer than all before."""
+    return publish(server, built=f"2026-06-01T00:00:{next(_SECONDS):02}Z")
+
+
+def documents(site: Path, file: str) -> list[Yaml]:
+    (text,) = [text for path, text in committed(site).items() if path.endswith(file)]
+    return load_all(text, file)
+
+
+def data(site: Path) -> Yaml:
+    return documents(site, "topic/environment.yaml")[0]["data"]
+
+
+def test_the_golden_is_committed_and_the_pods_wait_for_the_secret(site: Path, run: Run, postgres: Server) -> None:
+    golden = newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    assert data(site) == {
+        "shop": {
+            "name": "wired_topic__shop",
+            "golden": golden.name,
+            "attestation": golden.attestation,
+            "migration": "0002_webhooks",
+        }
+    }
+    (deployment,) = [item for item in documents(site, "web.yaml") if item["kind"] == "Deployment"]
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"key": "url", "name": "database-shop"}}}
+    ]
+    (walls,) = [item for item in documents(site, "namespace.yaml") if item["kind"] == "NetworkPolicy"]
+    assert walls["spec"]["egress"][-1] == {
+        "to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}],
+        "ports": [{"port": postgres.port, "protocol": "TCP"}],
+    }
+
+
+def test_a_newer_golden_moves_no_environment_that_lives(site: Path, run: Run, postgres: Server) -> None:
+    first = newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    count = commits(site)
+    newest(postgres)
+    run("reconcile")
+    assert commits(site) == count
+    push(site, "shop", "topic")
+    run("reconcile")
+    assert data(site)["shop"]["golden"] == first.name
+
+
+def test_a_clone_is_made_and_reset_by_hand(site: Path, run: Run, postgres: Server, cluster: FakeCluster) -> None:
+    newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    said = run("clone", "topic")
+    assert "wired_topic__shop" in said.output
+    secret = cluster.get("/api/v1/namespaces/wired-topic/secrets/database-shop")
+    assert secret is not None
+    url = base64.b64decode(secret["data"]["url"]).decode()
+    with psycopg.connect(url) as app:
+        assert app.execute("SELECT count(*) FROM outbox").fetchone() == (0,)  # as the contract says
+    golden = data(site)["shop"]["golden"]
+    row = next(line.split() for line in run("status").output.splitlines() if golden in line)
+    assert (row[:3], row[5:8]) == (["topic", "shop", golden], ["202", "WAL", "log"])
+    newer = newest(postgres)
+    run("clone", "topic", "--reset", "--dry-run")
+    assert data(site)["shop"]["golden"] != newer.name
+    assert newer.name in run("clone", "topic", "--reset").output
+    assert data(site)["shop"]["golden"] == newer.name
+    psycopg.connect(url).close()
+    run("clone", "tpic", code=9)
+
+
+def test_a_tombstone_remembers_what_must_go(site: Path, run: Run, postgres: Server) -> None:
+    newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    close(site, "shop", "topic")
+    run("reconcile")
+    (stone,) = documents(site, "tombstone.yaml")
+    assert stone["reap"] == ["application", "namespace", "database"]
+    assert stone["data"]["shop"]["name"] == "wired_topic__shop"
+
+
+def test_without_a_server_only_what_needs_it_is_held_back(
+    site: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAYERSITE_DATABASE_SHOP_SERVER")
+    push(site, "shop", "topic")
+    push(site, "cart", "other")
+    said = run("reconcile", code=8)
+    assert "the variable LAYERSITE_DATABASE_SHOP_SERVER is not set" in said.output
+    assert any("other" in path for path in committed(site))
+    assert not any("topic" in path for path in committed(site))
+
+
+def test_without_a_golden_it_says_how_to_build_one(site: Path, run: Run, postgres: Server) -> None:
+    write(site / "layersite.yaml", (site / "layersite.yaml").read_text().replace("shop:\n    host", "void:\n    host"))
+    write(
+        site / "apps" / "web" / "app.yaml",
+        (site / "apps/web/app.yaml").read_text().replace("database: shop", "database: void"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAYERSITE_DATABASE_VOID_SERVER", postgres.uri())
+        push(site, "shop", "topic")
+        assert "build one with `layersite golden build void`" in run("reconcile", code=8).output
+
+
+def test_a_database_that_the_site_does_not_have_is_an_error_with_its_near_miss(site: Path, run: Run) -> None:
+    app = site / "apps" / "web" / "app.yaml"
+    write(app, app.read_text().replace("database: shop", "database: shp"))
+    assert "`shp` is not among `databases` of layersite.yaml, did you mean `shop`?" in run("check", code=3).output
