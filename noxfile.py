@@ -43,6 +43,11 @@ VERBS = {
     "reconcile": "Bring every environment in line with the open changes; the bot's main job.",
     "preview": "Make or renew the environment of one change: nox -s preview -- web#blue",
     "teardown": "Take an environment away: nox -s teardown -- web-42",
+    "extend": "Let an environment live longer: nox -s extend -- web-42 --hours 24 --reason 'demo on Friday'",
+    "pin": "Keep an environment without an end: nox -s pin -- web-42 --reason 'pen test'",
+    "unpin": "Take the pin away, so that the lease begins anew: nox -s unpin -- web-42",
+    "sleep": "Take an environment's pods away for a while: nox -s sleep -- web-42",
+    "wake": "Bring them back: nox -s wake -- web-42 --hours 4",
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
@@ -54,7 +59,7 @@ VERBS = {
     "reap": "Find clones that no environment has: nox -s reap -- --apply",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
-WITH_ANSIBLE = {"reconcile", "preview", "teardown", "serve", "clone"}
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "serve", "clone"}
 """The verbs that run playbooks."""
 
 

@@ -1,4 +1,4 @@
-"""Measure what it costs to add one environment, and what many writers reach together, beside the plain git way.
+"""Measure what it costs to add one environment, and what many writers reach together, beside what people usually do.
 
 Run `python -m benchmarks.store [--sizes 100 1000 10000] [--writers 16] [--each 10] [--output results.json]`.
 """
@@ -9,7 +9,7 @@ import os
 import platform
 import random
 import statistics
-import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -22,9 +22,11 @@ from pathlib import Path
 
 import pygit2
 
+from benchmarks.git import git
+from benchmarks.peers import PEERS
 from layersite.model.environment import Environment, Member, Slot, to_yaml
 from layersite.model.errors import StoreError
-from layersite.store import Store, Write
+from layersite.store import FoldingStore, Store, Write
 from layersite.store.graft import graft, message, write_commit, write_tree
 from layersite.store.snapshot import child, directory_of
 
@@ -127,11 +129,6 @@ def files_of(name: str) -> dict[str, bytes]:
     return {"environment.yaml": to_yaml(environment).encode(), **manifests}
 
 
-def git(*arguments: str, stdin: bytes = b"") -> str:
-    quiet = ("-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "gc.auto=0", "-c", "commit.gpgSign=0")
-    return subprocess.run(["git", *quiet, *arguments], check=True, capture_output=True, input=stdin).stdout.decode()
-
-
 def build(path: Path, count: int) -> None:
     """Make a bare repository with `count` environments in one commit."""
     git("init", "-q", "--bare", "-b", "main", str(path))
@@ -196,35 +193,35 @@ def measure_add_one(folder: Path, count: int) -> AddOne:
 
 @dataclass(frozen=True)
 class Work:
-    """What one process does: one `Store.commit` for each of `batches`; `times` has start, end, attempts of each."""
+    """What one process does in its `way`: one push for each of `batches`; `times` has start and end of each."""
 
+    way: str
     url: str
     cache: Path
     seed: int
     batches: list[list[str]]
 
 
-Times = list[tuple[float, float, int]]
+Times = list[tuple[float, float]]
+STORES: Mapping[str, type[Store]] = {"compare-and-swap": Store, "fold": FoldingStore, "one committer": Store}
 
 
-def write_all(work: Work, ready: Barrier, results: "Queue[Times]") -> None:
-    clock: list[int] = []
-
-    def now() -> int:
-        clock.append(1)  # asked once per attempt
-        return int(time.time())
-
-    store = Store(work.url, "main", work.cache, random=random.Random(work.seed), now=now)  # noqa: S311 - jitter
-    store.read()
-    prepared = [[Write(name, files_of(name), None, name) for name in names] for names in work.batches]
+def add_all(work: Work, ready: Barrier, results: "Queue[Times]") -> None:
+    chance = random.Random(work.seed)  # noqa: S311 - jitter
+    files = {name: files_of(name) for names in work.batches for name in names}
     times = []
+    if work.way in STORES:
+        store = STORES[work.way](work.url, "main", work.cache, random=chance)
+        store.read()
     ready.wait()
-    for writes in prepared:
+    for names in work.batches:
         start = time.monotonic()
-        clock.clear()
-        with suppress(StoreError):  # what it gave up is counted as lost
-            store.commit(writes, f"add {len(writes)}")
-        times.append((start, time.monotonic(), len(clock)))
+        if work.way in STORES:
+            with suppress(StoreError):  # what it gave up is counted as lost
+                store.commit([Write(name, files[name], None, name) for name in names], f"add {len(names)}")
+        else:
+            PEERS[work.way].add(work.url, work.cache, names[0], files[names[0]], chance)
+        times.append((start, time.monotonic()))
     results.put(times)
 
 
@@ -236,34 +233,30 @@ class Together:
     p50_s: float
     p95_s: float
     longest_s: float
-    attempts_per_push: float
-    most_attempts: int
     lost: int
 
 
 def measure_together(way: str, remote: Path, works: list[Work]) -> Together:
     context = get_context("spawn")
     ready, results = context.Barrier(len(works)), context.Queue()
-    processes = [context.Process(target=write_all, args=(work, ready, results)) for work in works]
+    processes = [context.Process(target=add_all, args=(work, ready, results)) for work in works]
     for process in processes:
         process.start()
     times = [time for _ in processes for time in results.get()]
     for process in processes:
         process.join()
     names = [name for work in works for batch in work.batches for name in batch]
-    seconds = sorted(end - start for start, end, _ in times)
-    span = max(end for _, end, _ in times) - min(start for start, _, _ in times)
-    attempts = [count for _, _, count in times]
+    seconds = sorted(end - start for start, end in times)
+    span = max(end for _, end in times) - min(start for start, _ in times)
+    gone = lost(remote, names)
     return Together(
         way,
         len(names),
-        round(len(names) / span, 1),
+        round((len(names) - gone) / span, 1),
         round(statistics.median(seconds), 3),
         round(seconds[int(len(seconds) * 0.95)], 3),
         round(seconds[-1], 3),
-        round(statistics.mean(attempts), 2),
-        max(attempts),
-        lost(remote, names),
+        gone,
     )
 
 
@@ -275,23 +268,22 @@ def lost(remote: Path, names: list[str]) -> int:
     return sum(tree is None or tree.id != write_tree(repo, files_of(name)) for name, tree in found.items())
 
 
-def measure_writers(folder: Path, writers: int, each: int) -> list[Together]:
+def measure_writers(folder: Path, writers: int, each: int, peers: bool) -> list[Together]:
     build(folder / "base.git", BASE)
     names = [[f"web-{writer}-{number}" for number in range(each)] for writer in range(writers)]
-    batches = [list(batch) for batch in zip(*names, strict=True)]
-    ways: Mapping[str, list[list[list[str]]]] = {
-        f"{writers} writers, a commit and push per environment": [[[name] for name in each] for each in names],
-        f"one process, a commit and push per {writers} environments": [batches],
-    }
+    alone = [[[name] for name in share] for share in names]
+    ways = dict.fromkeys(("compare-and-swap", "fold", *(PEERS if peers else ())), alone)
+    ways["one committer"] = [[list(batch) for batch in zip(*names, strict=True)]]
     measured: list[Together] = []
     for way, shares in ways.items():
         remote = folder / f"remote-{len(measured)}.git"
         git("clone", "-q", "--bare", str(folder / "base.git"), str(remote))
         works = [
-            Work(remote.as_uri(), folder / f"cache-{len(measured)}-{seed}", seed, share)
+            Work(way, remote.as_uri(), folder / f"cache-{len(measured)}-{seed}", seed, share)
             for seed, share in enumerate(shares)
         ]
         measured.append(measure_together(way, remote, works))
+        print(f"{way}: {measured[-1].per_second} a second, {measured[-1].lost} lost", file=sys.stderr)
     return measured
 
 
@@ -317,15 +309,16 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10000], help="environments that are there")
     parser.add_argument("--writers", type=int, default=16)
     parser.add_argument("--each", type=int, default=10, help="environments per writer")
+    parser.add_argument("--no-peers", action="store_true", help="leave out what people usually write")
     parser.add_argument("--output", type=Path, help="write the results here as JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         added = [measure_add_one(Path(name), size) for size in options.sizes]
-        together = measure_writers(Path(name), options.writers, options.each)
+        together = measure_writers(Path(name), options.writers, options.each, not options.no_peers)
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if added:
         print(f"\nAdding one environment (10 files, about 22 KB), medians; {GOAL}\n\n{table(added)}")
-    print(f"\nMany writers on one bare repository of {BASE} environments\n\n{table(together)}")
+    print(f"\n{options.writers} writers on one bare repository of {BASE} environments\n\n{table(together)}")
     if options.output:
         results = {"machine": machine(), "add_one": added, "together": together}
         text = json.dumps(results, default=asdict, indent=2, sort_keys=True)

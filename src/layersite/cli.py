@@ -2,7 +2,7 @@
 
 import os
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
 from layersite.cli_data import clone, golden, reap
 from layersite.cli_fixtures import fixtures
-from layersite.model.errors import LayersiteError, PartialError
+from layersite.cli_life import extend, pin, sleep, unpin, wake
+from layersite.cli_options import by_option, dry_run_option, finish, output_option
+from layersite.model.errors import LayersiteError
 from layersite.place import Place
-from layersite.reconcile import Outcome
 from layersite.report import Console
 
 __all__ = ["main"]
@@ -33,12 +34,6 @@ class _Commands(click.Group):
         except LayersiteError as error:
             Console(as_json=False).error(str(error))
             ctx.exit(error.exit_code)
-
-
-output_option = click.option(
-    "--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON."
-)
-dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 
 
 @click.group(cls=_Commands, context_settings={"max_content_width": 100})
@@ -61,14 +56,6 @@ def main(ctx: click.Context, root: Path) -> None:
     ctx.obj = Place(root.resolve())
 
 
-def _finish(console: Console, outcome: Outcome) -> None:
-    console.outcome(outcome.plan, outcome.commit, outcome.dry_run, outcome.standings)
-    if outcome.failed:
-        raise PartialError(f"not where they should be: {', '.join(outcome.failed)}; the reasons stand above")
-    if outcome.unseen is not None:
-        raise outcome.unseen
-
-
 @main.command()
 @click.option("--yes", is_flag=True, help="Remove environments even beyond the cap (`safety` in layersite.yaml).")
 @dry_run_option
@@ -77,14 +64,14 @@ def _finish(console: Console, outcome: Outcome) -> None:
 def reconcile(place: Place, yes: bool, dry_run: bool, output: str) -> None:
     """Bring every environment where the open changes say."""
     console = Console(output == "json")
-    _finish(console, place.bot(console.tell).reconcile(dry_run=dry_run, yes=yes))
+    finish(console, place.bot(console.tell).reconcile(dry_run=dry_run, yes=yes))
 
 
 @main.command()
 @click.argument("what", nargs=-1, required=True, metavar="CHANGE… | APP@REF…")
 @click.option("--name", help="Make an environment of this name without a change, from APP@REF pairs.")
-@click.option("--hours", type=click.IntRange(1, 8760), help="How long it lives; default: the site's lease_hours.")
-@click.option("--by", default="", help="Who asks for it, for the lease.")
+@click.option("--hours", type=click.IntRange(1), help="How long it lives; default: `lease.hours` of the site.")
+@by_option
 @dry_run_option
 @output_option
 @click.pass_obj
@@ -97,14 +84,12 @@ def preview(
     """
     console = Console(output == "json")
     if name is None:
-        _finish(console, place.bot(console.tell).reconcile(dry_run=dry_run, only=what))
+        finish(console, place.bot(console.tell).reconcile(dry_run=dry_run, only=what))
         return
     pairs = dict(pair.partition("@")[::2] for pair in what)
     if wrong := [app for app, ref in pairs.items() if not ref]:
         raise click.UsageError(f"{', '.join(wrong)}: with --name, give each app as APP@REF, such as web@main")
-    bot = place.bot(console.tell)
-    lease = timedelta(hours=hours or bot.site.lease_hours)
-    _finish(console, bot.preview(name, pairs, lease, by, dry_run=dry_run))
+    finish(console, place.bot(console.tell).preview(name, pairs, hours, by, dry_run=dry_run))
 
 
 @main.command()
@@ -115,7 +100,7 @@ def preview(
 def teardown(place: Place, name: str, dry_run: bool, output: str) -> None:
     """Replace the environment NAME by its tombstone; a new commit of its change brings it back."""
     console = Console(output == "json")
-    _finish(console, place.bot(console.tell).teardown(name, dry_run=dry_run))
+    finish(console, place.bot(console.tell).teardown(name, dry_run=dry_run))
 
 
 @main.command()
@@ -237,9 +222,5 @@ def adopt(
     console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")
 
 
-main.add_command(bootstrap)
-main.add_command(doctor)
-main.add_command(golden)
-main.add_command(fixtures)
-main.add_command(clone)
-main.add_command(reap)
+for _command in (bootstrap, clone, doctor, extend, fixtures, golden, pin, reap, sleep, unpin, wake):
+    main.add_command(_command)

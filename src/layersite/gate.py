@@ -3,19 +3,19 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from layersite.follow import Follower
 from layersite.model.change import Change
 from layersite.model.errors import RegistryError
+from layersite.model.life import moment
 from layersite.model.site import Images
 from layersite.plan import Plan, Refusal, World, hold_back, overdue
 from layersite.report.comment import Mark
 
-__all__ = ["TIME", "Gate"]
+__all__ = ["Gate"]
 
 _AT_ONCE = 8
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Gate:
         waiting = {refusal.name: refusal for refusal in plan.refusals if refusal.waits_for}
         marks = self.follower.marks({name: people[name] for name in waiting})
         began = {name: self._began(refusal, people[name], marks.get(name, {})) for name, refusal in waiting.items()}
-        times = {name: moment.astimezone(UTC).strftime(TIME) for name, moment in began.items()}
+        times = {name: moment(time) for name, time in began.items()}
         return overdue(plan, began, self.now(), timedelta(minutes=self.settings.wait_minutes)), times
 
     def _began(self, refusal: Refusal, changes: Sequence[Change], mark: Mark) -> datetime:

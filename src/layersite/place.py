@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING
 
 from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
 from layersite.forge.tree import GitTrees
 from layersite.gate import Gate
+from layersite.keep import Keeper
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
@@ -24,7 +24,7 @@ from layersite.playbooks import Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
 from layersite.reconcile import Bot
 from layersite.render import Renderer
-from layersite.store import Store
+from layersite.store import FoldingStore, Store
 
 if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
@@ -58,7 +58,8 @@ class Place:
         """Return the environments repository, at which git signs in with the forge's token."""
         if site.forge.url is not None:
             let_git_sign_in(site.forge.url)
-        return Store(site.environments.url, site.environments.branch, self.cache / "store", random=Random())  # noqa: S311  it spreads retries, it keeps no secret
+        kind = FoldingStore if site.environments.fold else Store
+        return kind(site.environments.url, site.environments.branch, self.cache / "store")
 
     def argocd(self, site: Site) -> "ArgoCD | None":
         """Return the Argo CD that syncs the site, if it names one. Raises LayersiteError if a variable is not set."""
@@ -106,6 +107,11 @@ class Place:
             choose=self.chooser(site) if site.databases else None,
             tell=tell,
         )
+
+    def keeper(self) -> Keeper:
+        """Return what people decide with how long environments live. Raises LayersiteError."""
+        site, _ = self.load()
+        return Keeper(site, self.store(site), _now)
 
     def chooser(self, site: Site) -> "Chooser":
         """Return what finds the goldens that environments get clones of."""

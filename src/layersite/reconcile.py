@@ -3,40 +3,48 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
 
 from layersite import __version__
 from layersite.follow import Follower, Stores, first_standings
 from layersite.forge import Forge
-from layersite.gate import TIME, Gate
+from layersite.gate import Gate
+from layersite.model.capacity import Capacity
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.database import Suited
-from layersite.model.document import near_miss
-from layersite.model.environment import Environment, Lease, Member, Tombstone, changes_of, to_yaml
+from layersite.model.document import near_miss, read_document
+from layersite.model.environment import Environment, Member, Tombstone, changes_of, to_yaml
 from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.model.standing import Standing
 from layersite.plan import (
+    PRIORITY_LABEL,
     Action,
     Group,
     Plan,
     World,
+    called,
     chosen_name,
     group,
     hold_back,
+    lease,
+    leave,
     make_plan,
     over_the_cap,
     plan_again,
     plan_named,
+    plan_rest,
+    queue,
     remove,
 )
 from layersite.report.comment import Mark
 from layersite.store import Snapshot, Write
 
-__all__ = ["Bot", "Decided", "Outcome", "Renders"]
+__all__ = ["Bot", "Decided", "Outcome", "Renders", "trailer"]
 
 
 _AT_ONCE = 8
@@ -114,18 +122,20 @@ class Bot:
         world = self._world(snapshot, heads)
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, self._planner(changes))
-            plan = self._select(plan, changes, only)
-            moved = self._moved(_concerned(plan, changes))
+            drafts = self._render(plan := self._select(plan, changes, only), snapshot)
+            moved = self._moved(plan, changes)
             if not moved:
                 break
-            self.tell(f"{', '.join(map(str, moved))} moved meanwhile, looking again")
+            self.tell(f"{', '.join(sorted({str(change) for change in moved.values()}))} moved meanwhile, looking again")
             changes = self.forge.changes()
+        plan = leave(plan, {name: f"{change} moves, the next run looks again" for name, change in moved.items()})
         plan = hold_back(plan, self._unproven(plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
+        plan = self._queue(plan, drafts, snapshot, changes)
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
-        return Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, since)
+        return Decided(self._carry_out(plan, drafts, snapshot, dry_run), snapshot, people, since)
 
     def follow(self, decided: Decided) -> Outcome:
         """See every environment of a plan to its end, and tell its people."""
@@ -146,23 +156,42 @@ class Bot:
         return replace(outcome, standings=tuple(ended), unseen=unseen)
 
     def preview(
-        self, name: str, apps: Mapping[str, str], lease: timedelta, by: str, *, dry_run: bool = False
+        self, name: str, apps: Mapping[str, str], hours: int | None, by: str, *, dry_run: bool = False
     ) -> Outcome:
-        """Make or move the environment `name` without a change, with each app of `apps` at its ref, for `lease`.
+        """Make or move the environment `name` without a change, with each app of `apps` at its ref.
+
+        It lives for `hours`, by default as long as the site says; a pin stays.
 
         Raises:
             UnknownNameError: there is no such app, or it has no repository.
-            InvalidInputError: `name` is not one, or looks like a change's or the baseline's.
+            InvalidInputError: `name` is not one, or looks like a change's or the baseline's; `hours` pass the cap.
         """
         if (usable := chosen_name(name, self.site.repositories)) != name:
             text = f"`{name}` is no name for an environment without a change; `{usable}` would be"
             raise InvalidInputError([Problem("--name", 0, "", text)])
         members = self._members_at(apps)
         snapshot = self.store.read()
-        named = Lease(until=(self.now() + lease).strftime(TIME), by=by)
+        entry = snapshot.entries.get(name)
+        named = lease.ask(self.site, entry.environment if entry else None, hours, by, self.now())
         _, plan = self.gate.plan(
-            self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named)
+            self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named, self.now())
         )
+        return self._finish(plan, snapshot, dry_run)
+
+    def call(
+        self, name: str, state: Literal["active", "asleep"], hours: int | None, by: str, *, dry_run: bool = False
+    ) -> Outcome:
+        """Put the environment `name` to sleep until the next call or commit, or wake it for `hours`.
+
+        Raises:
+            UnknownNameError: there is no such environment.
+        """
+        snapshot = self.store.read()
+        if name not in snapshot.entries:
+            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
+        told = called(self.site, state, hours, by, self.now())
+        world = self._world(snapshot, self._heads())
+        _, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
         return self._finish(plan, snapshot, dry_run)
 
     def teardown(self, name: str, *, dry_run: bool = False) -> Outcome:
@@ -195,7 +224,7 @@ class Bot:
             raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
         world = replace(self._world(snapshot, self._heads()), resetting={name})
         _, plan = self.gate.plan(world, lambda world: plan_again(world, name))
-        outcome = self._carry_out(plan, snapshot, dry_run)
+        outcome = self._carry_out(plan, self._render(plan, snapshot), snapshot, dry_run)
         if outcome.failed:
             raise PartialError("; ".join(refusal.reason for refusal in outcome.plan.refusals))
         result = outcome.plan.actions[0].result
@@ -204,7 +233,10 @@ class Bot:
     def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
-        return self.follow(Decided(self._carry_out(plan, snapshot, dry_run), snapshot, people, {}))
+        drafts = self._render(plan, snapshot)
+        plan = self._queue(plan, drafts, snapshot, ())
+        done = self._carry_out(plan, drafts, snapshot, dry_run)
+        return self.follow(Decided(done, snapshot, people, {}))
 
     def _planner(self, changes: list[Change]) -> Callable[[World], Plan]:
         return lambda world: make_plan(world, changes, self.now())
@@ -245,10 +277,18 @@ class Bot:
             tuple(refusal for refusal in plan.refusals if refusal.name in names),
         )
 
-    def _moved(self, changes: Sequence[Change]) -> list[Change]:
-        """Return those of `changes` that have another commit by now, or are closed."""
-        found = self._find(changes)
-        return [change for change in changes if (now := found[change.key]) is None or now.sha != change.sha]
+    def _moved(self, plan: Plan, changes: Iterable[Change]) -> dict[str, Change]:
+        """Ask for each change that is about to be shown by itself; return those that are not as listed, by environment.
+
+        It is the last thing before the commit, so that the newest head wins and what was closed meanwhile stays away.
+        """
+        concerned = _concerned(plan, changes)
+        found = self._find(list(concerned.values()))
+        return {
+            name: change
+            for (name, _), change in concerned.items()
+            if (now := found[change.key]) is None or now.sha != change.sha
+        }
 
     def _find(self, changes: Sequence[Change]) -> dict[tuple[str, int | str], Change | None]:
         """Ask the forge for each change by itself."""
@@ -273,24 +313,49 @@ class Bot:
                 unproven[name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
         return unproven
 
-    def _carry_out(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
-        """Render what the plan creates and updates, and commit all of it together; what fails is held back."""
-        writes: list[Write] = []
-        failed: dict[str, str] = {}
-        actions = plan.having("create", "update", "remove", "forget")
-        for action in actions:
-            self.tell(f"{action.verb} {action.name}: {action.reason}")
+    def _render(self, plan: Plan, snapshot: Snapshot) -> dict[str, Write | str]:
+        """Return for what the plan changes what will be written, or why it cannot be."""
+        drafts: dict[str, Write | str] = {}
+        for action in plan.having("create", "update", "remove", "forget"):
             try:
                 entry = snapshot.entries.get(action.name)
                 files = self._files(action.result)
-                writes.append(Write(action.name, files, entry.tree if entry else None, _trailer(action.result)))
+                drafts[action.name] = Write(action.name, files, entry.tree if entry else None, trailer(action.result))
             except LayersiteError as error:
-                failed[action.name] = str(error)
-        plan = hold_back(plan, failed)
+                drafts[action.name] = str(error)
+        return drafts
+
+    def _queue(
+        self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, changes: Iterable[Change]
+    ) -> Plan:
+        """Let what there is no room for wait."""
+        if self.site.capacity == Capacity():
+            return plan
+        rendered = {
+            name: read_document(Path(name), name, draft.files["environment.yaml"].decode()).parse(Environment)
+            for name, draft in drafts.items()
+            if isinstance(draft, Write) and draft.files and "environment.yaml" in draft.files
+        }
+        current = [entry.environment for entry in snapshot.entries.values() if entry.environment]
+        groups = group(changes, self.site.repositories)
+        first = {each.name for each in groups if any(PRIORITY_LABEL in change.labels for change in each.changes)}
+        return queue(plan, self.site.capacity, rendered, current, first)
+
+    def _carry_out(self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, dry_run: bool) -> Outcome:
+        """Commit together what the plan changes; what could not be rendered is held back."""
+        wanted = {action.name: drafts[action.name] for action in plan.actions if action.verb != "leave"}
+        plan = hold_back(plan, {name: draft for name, draft in wanted.items() if isinstance(draft, str)})
+        actions = plan.having("create", "update", "remove", "forget")
+        for action in actions:
+            self.tell(f"{action.verb} {action.name}: {action.reason}")
+        writes = [draft for draft in wanted.values() if isinstance(draft, Write)]
+        if self.site.capacity != Capacity():  # a concurrent run must not fill the same room
+            created = {action.name for action in plan.having("create")}
+            writes = [replace(each, beside=snapshot.tree) if each.name in created else each for each in writes]
         if dry_run or not writes:
             return Outcome(plan, dry_run=dry_run)
         self.tell(f"pushing {len(writes)} environments")
-        done = self.store.commit(writes, _subject([action for action in actions if action.name not in failed]))
+        done = self.store.commit(writes, _subject(list(actions)))
         if done.commit is not None:
             self.follower.nudge(snapshot.commit, done.commit, done.written)
         text = "somebody else changed it in the environments repository meanwhile; the next run looks again"
@@ -322,11 +387,14 @@ class Bot:
         )
 
 
-def _concerned(plan: Plan, changes: Iterable[Change]) -> list[Change]:
-    """Return the changes whose commits are about to be written."""
-    results = [action.result for action in plan.having("create", "update")]
-    keys = {change.key for result in results if result for change in changes_of(result.members)}
-    return [change for change in changes if change.key in keys]
+def _concerned(plan: Plan, changes: Iterable[Change]) -> dict[tuple[str, Change], Change]:
+    """Return the changes whose commits are about to be written, by environment and change."""
+    listed = {change.key: change for change in changes}
+    actions = plan.having("create", "update")
+    shown = [
+        (action.name, change) for action in actions if action.result for change in changes_of(action.result.members)
+    ]
+    return {(name, change): listed[change.key] for name, change in shown if change.key in listed}
 
 
 def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str, Sequence[Change]]:
@@ -348,7 +416,7 @@ def _subject(actions: list[Action]) -> str:
     return f"environments: {', '.join(count for count in counts if not count.startswith('0'))}"
 
 
-def _trailer(result: Environment | Tombstone | None) -> str:
+def trailer(result: Environment | Tombstone | None) -> str:
     """Return the commit's line for one environment; branch names and titles, which anyone can choose, stay out."""
     if result is None:
         return ""

@@ -3,7 +3,9 @@
 Events that arrive during a run are served together by the next, so a burst becomes few pushes.
 """
 
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,10 +15,18 @@ from layersite.forge.webhook import SignatureError, webhook_change
 from layersite.model.errors import ForgeError, LayersiteError
 from layersite.reconcile import Bot, Decided
 
-__all__ = ["Service"]
+__all__ = ["Service", "pause"]
 
 _LONGEST_BODY = 2_000_000
 _FOLLOWED_AT_ONCE = 32
+_MINUTE = 60.0
+_MOST_PUSHES = 1000
+
+
+def pause(pushes: Sequence[float], now: float, per_minute: int | None) -> float:
+    """Return how many seconds the next push must wait, so that no minute has more than `per_minute`."""
+    recent = [moment for moment in pushes if now - moment < _MINUTE]
+    return recent[-per_minute] + _MINUTE - now if per_minute and len(recent) >= per_minute else 0.0
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,14 @@ class Service:
         """Run the bot until `stop` is set and the service woken; what is being followed is seen to its end."""
         with ThreadPoolExecutor(_FOLLOWED_AT_ONCE) as pool:
             bot = self.make_bot()
+            pushes: deque[float] = deque(maxlen=_MOST_PUSHES)
             while not self.stop.is_set():
+                self.stop.wait(pause(pushes, time.monotonic(), bot.site.environments.pushes_per_minute))
                 self.wake.clear()
                 try:
                     decided = bot.decide()
+                    if decided.outcome.commit is not None:
+                        pushes.append(time.monotonic())
                     pool.submit(self._follow, bot, decided)
                 except LayersiteError as error:
                     self.tell(f"this run failed, the next one makes up for it: {error}")

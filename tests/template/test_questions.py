@@ -145,7 +145,16 @@ def test_what_is_not_asked_stands_there_with_its_default(questions: Path, tmp_pa
     site, document = load_site(generate(questions, tmp_path))
     assert document.data.keys() == Site.model_fields.keys()
     assert (site.limits, site.safety) == (Limits(), Safety())
-    for key in ("dependencies", "lease_hours", "images", "allowed_kinds", "argocd"):
+    for key in (
+        "dependencies",
+        "lease_hours",
+        "lease",
+        "working_hours",
+        "capacity",
+        "images",
+        "allowed_kinds",
+        "argocd",
+    ):
         assert getattr(site, key) == Site.model_fields[key].default
 
 

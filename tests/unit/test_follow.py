@@ -10,7 +10,7 @@ from layersite.follow.standings import SMOKE_FAILED
 from layersite.forge import Status
 from layersite.model.change import Change
 from layersite.model.database import Brought, Data, Delivery
-from layersite.model.environment import Environment, Member, Slot, Tombstone
+from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
 from layersite.model.errors import ForgeError, StoreError, ToolError
 from layersite.model.site import Site
 from layersite.model.standing import Standing, Trouble
@@ -182,6 +182,16 @@ def test_a_healthy_environment_is_ready_and_its_people_know() -> None:
     assert [each.state for each in scene.follow(DEPLOYING)] == ["ready"]
     assert "is ready" in scene.talk.bodies["web-42"]
     assert [each.state for each in scene.talk.statuses] == ["pending", "success"]
+
+
+def test_people_are_warned_once_of_each_end_by_a_comment_of_its_own() -> None:
+    scene, ends = Scene(), ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
+    for until in (ends[0], ends[0], ends[1]):
+        lease = Lease(until=until, warned=True, by="@qa", reason="demo")
+        leased = environment().model_copy(update={"lease": lease})
+        scene.follow(replace(DEPLOYING, environment=leased))
+    assert list(scene.talk.bodies) == [f"web-42 ends {ends[0]}", "web-42", f"web-42 ends {ends[1]}"]
+    assert f"It lives until {ends[1]} (asked by `@qa`: `demo`)" in scene.talk.bodies["web-42"]
 
 
 WITH_DATA = environment().model_copy(update={"data": {"shop": Data(name="env_web_42__shop", golden="golden_shop_1")}})

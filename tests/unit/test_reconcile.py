@@ -216,6 +216,73 @@ def test_an_environment_without_a_change_has_a_lease(site: Path, run: Run) -> No
     assert "friday-demo/environment.yaml" in committed(site)
 
 
+def test_people_decide_how_long_an_environment_lives_and_git_log_tells(site: Path, run: Run) -> None:
+    run("preview", "--name", "friday-demo", "web@main", "--hours", "5")
+    before = committed(site)
+    run("extend", "friday-demo", "--hours", "3", "--reason", "late demo", "--by", "qa")
+    run("pin", "friday-demo", "--reason", "pen test")
+    assert "pinned" in run("status").output
+    run("preview", "--name", "friday-demo", "web@main")
+    (environment,) = load_all(committed(site)["friday-demo/environment.yaml"], "x")
+    assert (environment["lease"]["pinned"], environment["lease"]["reason"]) == (True, "pen test")
+    run("unpin", "friday-demo")
+    folder = site.parent / "environments.git"
+    said = git("log", "--format=%s", "main", cwd=folder).splitlines()
+    assert said == ["unpin friday-demo", "pin friday-demo", "extend friday-demo", "create friday-demo"]
+    manifests = [path for path in before if "/manifests/" in path]
+    assert {path: committed(site)[path] for path in manifests} == {path: before[path] for path in manifests}
+    run("reconcile")
+    assert git("log", "--format=%s", "main", cwd=folder).splitlines() == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("extend", "friday-demo", "--hours", "9999", "--reason", "x"), 3, "`lease.most_hours` in layersite.yaml"),
+        (("extend", "frday-demo", "--hours", "1", "--reason", "x"), 9, "did you mean `friday-demo`"),
+        (("extend", "friday-demo", "--hours", "1"), 2, "Missing option '--reason'"),
+        (("unpin", "friday-demo", "--dry-run"), 0, "dry run: nothing was written"),
+    ],
+)  # fmt: skip
+def test_a_lease_has_limits(site: Path, run: Run, arguments: tuple[str, ...], code: int, text: str) -> None:
+    run("preview", "--name", "friday-demo", "web@main", "--hours", "5")
+    before = committed(site)
+    assert text in run(*arguments, code=code).output
+    assert committed(site) == before
+
+
+AUTOSCALED = """
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: cart}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: cart}, minReplicas: 2, maxReplicas: 3}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 1 * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: cart}]}}}}
+"""
+
+
+def test_what_sleeps_has_no_pods_and_comes_back_as_it_was(site: Path, run: Run) -> None:
+    base = site / "apps" / "cart" / "base" / "all.yaml"
+    base.write_text(base.read_text() + AUTOSCALED)
+    push(site, "cart", "42")
+    run("reconcile")
+    before = committed(site)["cart-42/manifests/cart.yaml"]
+    assert "cart-42 is asleep" in run("sleep", "cart-42").output
+    objects = {o["kind"]: o for o in load_all(committed(site)["cart-42/manifests/cart.yaml"], "x")}
+    assert "HorizontalPodAutoscaler" not in objects
+    assert (objects["Deployment"]["spec"]["replicas"], objects["CronJob"]["spec"]["suspend"]) == (0, True)
+    assert "asleep" in run("status").output
+    run("reconcile")
+    assert "cart-42 is ready" in run("wake", "cart-42", "--hours", "2").output
+    assert committed(site)["cart-42/manifests/cart.yaml"] == before
+
+
 def test_preview_brings_up_one_change_and_leaves_the_others(site: Path, run: Run) -> None:
     push(site, "cart", "1")
     push(site, "cart", "2")

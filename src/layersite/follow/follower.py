@@ -192,7 +192,9 @@ class Follower:
     def _judge(self, voice: Voice, standing: Standing, result: "Result", brought: "Brought") -> None:
         delivery = brought.databases.result().get(standing.name, Delivery())
         problems = [text for text in (brought.secrets.result().get(standing.name), delivery.problem) if text]
-        if result.outcome == "healthy" and not problems:
+        if result.outcome == "healthy" and not problems and _is_asleep(standing):
+            ended = replace(standing, state="asleep", summary="it has no pods until it wakes up")
+        elif result.outcome == "healthy" and not problems:
             passed, said = self.smoke(standing.name) if self.smoke else (True, "")
             summary = "every app is healthy" if passed else SMOKE_FAILED
             ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
@@ -241,14 +243,14 @@ class Follower:
         self._commit_ends({name: stones[name] for name, heard in told.items() if heard.result()})
 
     def _commit_ends(self, stones: Mapping[str, Tombstone]) -> None:
-        """Remove the tombstones; one set by hand stays, with nothing left to reap, while its change is open."""
+        """Remove the tombstones; one whose change is open stays, with nothing left to reap, for the next generation."""
         entries = self.store.read().entries
         writes = []
         for name, stone in stones.items():
             entry = entries.get(name)
             if entry is None or entry.tombstone is None or entry.tombstone.generation != stone.generation:
                 continue
-            stays = stone.cause == "teardown" and any(self.is_open(change) for change in changes_of(stone.members))
+            stays = any(self.is_open(change) for change in changes_of(stone.members))
             files = {"tombstone.yaml": to_yaml(stone.model_copy(update={"reap": ()})).encode()} if stays else None
             writes.append(Write(name, files, entry.tree, f"{name} generation {stone.generation} reaped"))
         if writes:
@@ -256,7 +258,12 @@ class Follower:
 
 
 def _committed(standing: Standing) -> Standing:
-    return replace(standing, state="ready", summary="its manifests are committed, and Argo CD is not asked about them")
+    text = "its manifests are committed, and Argo CD is not asked about them"
+    return replace(standing, state="asleep" if _is_asleep(standing) else "ready", summary=text)
+
+
+def _is_asleep(standing: Standing) -> bool:
+    return isinstance(standing.environment, Environment) and standing.environment.state == "asleep"
 
 
 def _common(marks: Iterable[Mark]) -> Mark:

@@ -23,9 +23,8 @@ def first_standings(
     """
     standings = {action.name: found for action in plan.actions if (found := _standing(action, snapshot, marks, seen))}
     for refusal in plan.refusals:
-        state: State = (
-            "waiting" if refusal.waits_for and not refusal.is_error else "refused" if refusal.is_error else "skipped"
-        )
+        waits = refusal.waits_for or refusal.waits_for_room
+        state: State = "refused" if refusal.is_error else "waiting" if waits else "skipped"
         entry = snapshot.entries.get(refusal.name)
         environment = entry.environment if entry else None
         began = since.get(refusal.name, "") if refusal.waits_for else ""
@@ -46,7 +45,8 @@ def _standing(
         return None
     mark = (marks or {}).get(action.name, {})
     if action.verb == "leave" and mark.get("generation") == found.generation:
-        state = "ready" if mark.get("summary") == SMOKE_FAILED else mark.get("state")
+        is_well = mark.get("summary") == SMOKE_FAILED or mark.get("state") == "asleep"
+        state = "ready" if is_well else mark.get("state")
         if state == seen.get(action.name):
             return None
     return Standing(action.name, "deploying", action.reason, found, plan=(f"{action.verb}: {action.reason}",))

@@ -9,7 +9,7 @@ from layersite.forge import Conversation, Status
 from layersite.model.change import Change
 from layersite.model.errors import ForgeError
 from layersite.model.standing import Standing
-from layersite.report import comment, status
+from layersite.report import comment, status, warning
 
 __all__ = ["Voice"]
 
@@ -52,6 +52,8 @@ class Voice:
             return True
         for change in self.people.get(standing.name, ()):
             try:
+                if (ending := warning(standing)) is not None:
+                    talk.say(change, *ending)
                 talk.set_status(change, Status(*status(standing)))
                 if standing.state != "skipped":  # last, as the next run believes what the comment remembers
                     talk.say(change, standing.name, comment(standing))

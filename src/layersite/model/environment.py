@@ -1,19 +1,30 @@
 """An environment as it is committed: `environment.yaml` while it lives, `tombstone.yaml` while it goes away."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from layersite.model.capacity import Requests
 from layersite.model.change import Change
 from layersite.model.database import Data
 from layersite.model.document import Many, Model
+from layersite.model.life import Call, Lease
 from layersite.model.names import is_environment_name
 from layersite.model.site import Label, Provision
 from layersite.model.yaml import Yaml, dump
 
-__all__ = ["Environment", "Lease", "Member", "RenderLock", "Slot", "Tombstone", "changes_of", "to_yaml"]
+__all__ = [
+    "Environment",
+    "EnvironmentName",
+    "Lease",
+    "Member",
+    "RenderLock",
+    "Slot",
+    "Tombstone",
+    "changes_of",
+    "to_yaml",
+]
 
 
 def _name(text: str) -> str:
@@ -45,6 +56,7 @@ class Member(Model):
     url: str = ""
     apps: Many[Label] = ()
     change: bool = True
+    author: str = ""
 
     def __str__(self) -> str:
         return f"{self.repository}{'#' if self.change else '@'}{self.branch if self.number is None else self.number}"
@@ -57,19 +69,6 @@ class Slot(Model):
     reason: str
     sha: Sha | None = None
     images: dict[str, str] = {}
-
-
-class Lease(Model):
-    """Until when the environment lives (UTC, to the second), who asked, and why."""
-
-    until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
-    by: str = ""
-    reason: str = ""
-    pinned: bool = False
-
-    def has_ended(self, now: datetime) -> bool:
-        """Whether the lease is over at `now` (an aware datetime); a pinned one never is."""
-        return not self.pinned and datetime.fromisoformat(self.until) <= now
 
 
 class RenderLock(Model):
@@ -93,6 +92,8 @@ class Environment(Model):
     data: dict[Label, Data] | None = None
     lease: Lease | None = None
     state: Literal["active", "asleep"] = "active"
+    call: Call | None = None
+    requests: Requests = Requests()
     render: RenderLock | None = None
 
 

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from layersite.model.capacity import Capacity
 from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
+from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
 
 __all__ = ["SITE_FILE", "Database", "Migrations", "Provision", "Site", "load_site"]
@@ -43,6 +45,10 @@ class EnvironmentsRepository(Model):
 
     url: GitUrl
     branch: Branch = "main"
+    pushes_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """The host's budget, which `serve` keeps to: GitHub advises 6. What arrives meanwhile goes with the next push."""
+    fold: bool = False
+    """For many jobs at once, such as one per change in CI: each leaves its work in a ref, one commits it for all."""
 
 
 HttpUrl = Annotated[
@@ -279,13 +285,22 @@ class Site(Model):
     exposure: Exposure
     dependencies: Literal["isolated", "shared", "mock"] = "shared"
     """How an app is provided that an isolated app needs and that says nothing itself."""
-    lease_hours: Annotated[int, Field(ge=1, le=8760)] = 72
+    lease_hours: Hours = 72
     """How long an environment without a change lives."""
+    lease: Leases = Leases()
+    working_hours: WorkingHours | None = None
+    capacity: Capacity = Capacity()
     limits: Limits = Limits()
     images: Images = Images()
     safety: Safety = Safety()
     allowed_kinds: Many[Annotated[str, Matching(r"^[a-z0-9.-]+/[A-Z][A-Za-z0-9]+$", "`group/Kind`")]] = ()
     """Further namespaced kinds that apps may contain, as `group/Kind`."""
+
+    @model_validator(mode="after")
+    def _leases_are_within_the_cap(self) -> "Site":
+        if max(self.lease_hours, self.lease.change_hours or 0) > self.lease.most_hours:
+            raise ValueError("`lease_hours` and `lease.change_hours` must not be more than `lease.most_hours`")
+        return self
 
     @model_validator(mode="after")
     def _knows_the_repositories_of_migrations(self) -> "Site":

@@ -8,8 +8,10 @@ from layersite.model.environment import Environment, Tombstone
 
 __all__ = ["FINAL", "Standing", "State", "Trouble"]
 
-State = Literal["waiting", "deploying", "ready", "failed", "unseen", "refused", "skipped", "leaving", "stuck", "gone"]
-FINAL: frozenset[State] = frozenset({"ready", "failed", "refused", "skipped", "gone"})
+State = Literal[
+    "waiting", "deploying", "ready", "asleep", "failed", "unseen", "refused", "skipped", "leaving", "stuck", "gone"
+]
+FINAL: frozenset[State] = frozenset({"ready", "asleep", "failed", "refused", "skipped", "gone"})
 """What nobody works on any more until something changes."""
 
 

@@ -1,39 +1,38 @@
 """Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
 
-from layersite.plan.actions import (
-    Action,
-    Plan,
-    Refusal,
-    hold_back,
-    make_plan,
-    over_the_cap,
-    overdue,
-    plan_again,
-    plan_named,
-    remove,
-)
+from layersite.plan import lease
+from layersite.plan.actions import make_plan, plan_again, plan_named, plan_rest, remove
+from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
+from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
+from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
+    "PRIORITY_LABEL",
     "Action",
     "Group",
     "Plan",
     "Refusal",
     "World",
     "build_environment",
+    "called",
     "chosen_name",
     "decide_slice",
     "group",
     "hold_back",
     "host",
+    "lease",
+    "leave",
     "make_plan",
     "missing_images",
     "over_the_cap",
     "overdue",
     "plan_again",
     "plan_named",
+    "plan_rest",
+    "queue",
     "remove",
     "touched_apps",
 ]

@@ -13,6 +13,7 @@ from layersite.model.environment import Environment, Lease, Member, RenderLock, 
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import BASELINE, fit
 from layersite.model.site import Site
+from layersite.plan.rest import AWAKE, Rest
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
@@ -75,6 +76,7 @@ def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member,
                     sha=change.sha,
                     url=change.url,
                     apps=apps,
+                    author=change.author,
                 )
             )
     return tuple(members)
@@ -91,7 +93,12 @@ def baseline_members(world: World) -> tuple[Member, ...]:
 
 
 def build_environment(
-    world: World, name: str, members: tuple[Member, ...], current: Environment | None, lease: Lease | None
+    world: World,
+    name: str,
+    members: tuple[Member, ...],
+    current: Environment | None,
+    lease: Lease | None,
+    rest: Rest = AWAKE,
 ) -> Environment:
     """Return the environment that `members` ask for, as generation 1 and with the manifests' hash still empty.
 
@@ -118,6 +125,8 @@ def build_environment(
         urls={app: f"{world.site.exposure.scheme}://{host(world.site, name, app)}" for app in sorted(exposed)},
         data=_data(world, name, members, filled, current) or None,
         lease=lease,
+        state=rest.state,
+        call=rest.call,
     )
     return wanted.model_copy(update={"render": _lock(world, wanted)})
 
@@ -216,7 +225,7 @@ def _tag(branch: str) -> str:
 
 def _lock(world: World, wanted: Environment) -> RenderLock:
     inputs = {
-        "environment": wanted.model_dump(mode="json"),
+        "environment": wanted.model_dump(mode="json", exclude={"lease", "call"}),
         "site": world.site.model_dump(mode="json", include=RENDERED_FROM),
         "apps": {app: world.catalog.digests[app] for app in wanted.slice},
         "databases": {

@@ -14,6 +14,7 @@ from layersite.render.base import Bases
 from layersite.render.layout import git_tree_id
 from layersite.render.merge import merge
 from layersite.render.overlay import OverlaySet
+from layersite.render.requests import total
 from layersite.render.schema import schemas
 
 __all__ = ["Renderer"]
@@ -48,7 +49,8 @@ class Renderer:
         files = {"namespace.yaml": _write(walls, "layersite.yaml")}
         files |= {f"{app}.yaml": _write(items, f"apps/{app}/") for app, items in objects.items() if items}
         lock = environment.render and environment.render.model_copy(update={"manifests": git_tree_id(files)})
-        contract = to_yaml(environment.model_copy(update={"render": lock})).encode()
+        requests = total((item for items in objects.values() for item in items), self._site)
+        contract = to_yaml(environment.model_copy(update={"render": lock, "requests": requests})).encode()
         return {"environment.yaml": contract, **{f"manifests/{name}": files[name] for name in sorted(files)}}
 
     def _provided(self, environment: Environment, provision: str) -> list[str]:
@@ -80,6 +82,8 @@ class Renderer:
             transform.set_images(item, slot.images)
             transform.set_replicas(item, app.replicas)
             transform.set_variables(item, variables)
+        if environment.state == "asleep":
+            items = transform.asleep(items)
         problems = policy.check(items, environment.namespace, f"apps/{name}", self._site.allowed_kinds)
         if problems:
             raise PolicyError(problems)
@@ -118,7 +122,7 @@ class Renderer:
     def _variables(self, environment: Environment, name: str) -> dict[str, Yaml]:
         """Return what overlays see."""
         change = next((member for member in environment.members if member.change and name in member.apps), None)
-        data = environment.model_dump(mode="json", exclude={"render"})
+        data = environment.model_dump(mode="json", exclude={"render", "lease", "call", "requests"})
         app = self._catalog.apps[name].model_dump(mode="json", by_alias=True)
         return {
             "environment": data,

@@ -8,7 +8,17 @@ from layersite.model.environment import Environment
 from layersite.model.site import Site
 from layersite.model.yaml import Yaml
 
-__all__ = ["containers", "copied", "own", "pod_spec", "set_images", "set_replicas", "set_variables", "to_cluster_ip"]
+__all__ = [
+    "asleep",
+    "containers",
+    "copied",
+    "own",
+    "pod_spec",
+    "set_images",
+    "set_replicas",
+    "set_variables",
+    "to_cluster_ip",
+]
 
 _POD_PATHS = {
     "Pod": ("spec",),
@@ -81,6 +91,24 @@ def set_replicas(item: Yaml, replicas: int | None) -> None:
     """Set the number of replicas of a scalable workload."""
     if replicas is not None and item["kind"] in _SCALABLE:
         item["spec"]["replicas"] = replicas
+
+
+def asleep(items: Iterable[Yaml]) -> list[Yaml]:
+    """Return `items` as they are while the environment sleeps: no pods, and nothing that would start any.
+
+    HorizontalPodAutoscalers go until it wakes, KEDA's ScaledObjects pause, CronJobs are suspended, DaemonSets find no
+    node. Storage, Services and databases stay.
+    """
+    kept = [item for item in items if item["kind"] != "HorizontalPodAutoscaler"]
+    for item in kept:
+        set_replicas(item, 0)
+        if item["kind"] == "ScaledObject":
+            item["metadata"].setdefault("annotations", {})["autoscaling.keda.sh/paused-replicas"] = "0"
+        elif item["kind"] == "CronJob":
+            item["spec"]["suspend"] = True
+        elif item["kind"] == "DaemonSet":
+            pod_spec(item)["nodeSelector"] = {"layersite.dev/asleep": "true"}
+    return kept
 
 
 def set_variables(item: Yaml, variables: Mapping[str, Yaml]) -> None:

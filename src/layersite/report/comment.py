@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from layersite.model.database import Brought
-from layersite.model.environment import Environment, Member, Tombstone
+from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.standing import Standing, Trouble
 
-__all__ = ["Mark", "comment", "read_mark", "status"]
+__all__ = ["Mark", "comment", "read_mark", "status", "warning"]
 
 _TITLES = {
     "waiting": "⏳ Environment {} waits",
     "deploying": "🚀 Environment {} is being deployed",
     "ready": "✅ Environment {} is ready",
+    "asleep": "😴 Environment {} sleeps",
     "failed": "❌ Environment {} failed",
     "unseen": "❔ Environment {} is committed, but could not be watched",
     "refused": "❌ Environment {} could not be made or changed",
@@ -32,6 +33,7 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "waiting": "pending",
     "deploying": "pending",
     "ready": "success",
+    "asleep": "success",
     "failed": "failure",
     "unseen": "error",
     "refused": "error",
@@ -54,6 +56,21 @@ Mark = dict[str, str | int]
 def comment(standing: Standing) -> str:
     """Return the comment's Markdown; the same standing gives the same bytes."""
     return "\n".join(_lines(standing))[:_LONGEST] + "\n"
+
+
+def warning(standing: Standing) -> tuple[str, str] | None:
+    """Return key and Markdown of the comment that warns of the lease's end, None if nobody need be warned.
+
+    Each end has a key of its own: only a new comment reaches people, an edited one does not.
+    """
+    lease = standing.environment.lease if isinstance(standing.environment, Environment) else None
+    if lease is None or not lease.warned:
+        return None
+    title = f"### ⏰ Environment {span(standing.name)} ends at {lease.until}"
+    mend = (
+        f"A new commit renews it, `python3 noxfile.py -s extend -- {standing.name} --hours 24 --reason …` adds to it."
+    )
+    return f"{standing.name} ends {lease.until}", f"{title}\n\n{mend}\n"
 
 
 def status(standing: Standing) -> tuple[Literal["pending", "success", "failure", "error"], str, str]:
@@ -121,10 +138,21 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield from _slice(environment)
     if standing.plan:
         yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
-    if standing.state in ("ready", "deploying", "waiting", "failed", "unseen"):
-        yield from ("", "It lives as long as its change is open: every push renews it, closing the change removes it.")
-    if isinstance(environment, Tombstone) and environment.cause == "teardown":
+    if standing.state in ("ready", "asleep", "deploying", "waiting", "failed", "unseen"):
+        yield from ("", _life(environment.lease if isinstance(environment, Environment) else None))
+    if standing.state == "asleep":
+        yield f"A new commit wakes it, and so does `python3 noxfile.py -s wake -- {standing.name}`."
+    if isinstance(environment, Tombstone) and environment.cause != "closed":
         yield from ("", "A new commit brings it back.")
+
+
+def _life(lease: Lease | None) -> str:
+    if lease is None:
+        return "It lives as long as its change is open: every push renews it, closing the change removes it."
+    asked = f" (asked by {span(lease.by or '?')}: {span(lease.reason or '?')})" if lease.by or lease.reason else ""
+    if lease.pinned or lease.until is None:
+        return f"It is pinned{asked}: nothing but closing the change removes it."
+    return f"It lives until {lease.until}{asked}: every push renews it, closing the change removes it."
 
 
 def _database(brought: Brought) -> str:

@@ -81,8 +81,8 @@ class Console:
             entry = entries[name]
             members = ", ".join(f"{member}@{member.sha[:7]}" for member in entry.members)
             if isinstance(entry, Environment):
-                until = entry.lease.until if entry.lease else ""
-                rows.append((name, entry.state, members, " ".join(entry.urls.values()), until))
+                until = ("pinned" if entry.lease.pinned else entry.lease.until) if entry.lease else ""
+                rows.append((name, entry.state, members, " ".join(entry.urls.values()), until or ""))
             else:
                 rows.append((name, "going away", members, entry.reason, ""))
         self.table(("environment", "state", "shows", "url", "lease"), rows)

@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -43,38 +43,79 @@ class Clone:
         # Without these flags a broken clone inside a checkout would open the checkout instead.
         return pygit2.Repository(str(self._path), RepositoryOpenFlag.BARE | RepositoryOpenFlag.NO_SEARCH)
 
-    def _git(self, *arguments: str) -> None:
-        git(*_QUIET, f"--git-dir={self._path}", *arguments, timeout=_TIMEOUT)
+    def _git(self, *arguments: str) -> str:
+        return git(*_QUIET, f"--git-dir={self._path}", *arguments, timeout=_TIMEOUT)
 
-    def fetch(self) -> pygit2.Oid | None:
+    def fetch(self, *more: str) -> pygit2.Oid | None:
         """Fetch the branch and return its tip, None if it does not exist: the first time without its history.
+
+        `more` are further refspecs; what they no longer match goes here too.
 
         Raises:
             StoreError: the repository cannot be reached or read.
         """
         depth = () if _TIP in self.repo.references else ("--depth=1",)
+        prune = ("--prune",) if more else ()
+        source = f"+refs/heads/{self._branch}:{_TIP}"
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", *prune, *depth)
         try:
-            source = f"+refs/heads/{self._branch}:{_TIP}"
-            self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, "--", self._url, source)
+            self._git("fetch", *options, "--", self._url, source, *more)
         except CommandError as error:
             if "couldn't find remote ref" in error.stderr:
                 return None
-            refusal = explain(error.stderr)
-            text = f"cannot read {redact(self._url)}: {refusal.message}"
-            # The cause may hold credentials, so it is not chained.
-            raise (_BrokenCloneError(text) if refusal.kind == "unknown" else StoreError(text)) from None
+            raise self._unreadable(error) from None
         if depth:
             self.repo = self._open()  # libgit2 learns only here that the history ends at this commit
-        target = self.repo.references[_TIP].target
-        assert isinstance(target, pygit2.Oid)  # noqa: S101 - a branch is never symbolic here
+        return self.tip
+
+    @property
+    def tip(self) -> pygit2.Oid | None:
+        """The branch's commit as it was last fetched or pushed."""
+        return self._target(_TIP)
+
+    def _target(self, ref: str) -> pygit2.Oid | None:
+        target = self.repo.references[ref].target if ref in self.repo.references else None
+        assert target is None or isinstance(target, pygit2.Oid)  # noqa: S101 - none of ours is symbolic
         return target
 
-    def push(self, commit: pygit2.Oid, tip: pygit2.Oid | None) -> Refusal | None:
-        """Move the branch from `tip` (None: it must not exist) to `commit`; return why it did not work, if so."""
-        ref = f"refs/heads/{self._branch}"
-        self.repo.references.create(_TIP, commit, force=True)  # so that the next fetch brings all that came after
+    def refs(self, pattern: str) -> dict[str, str]:
+        """Return the refs of the host that match `pattern`, each with its commit. Raises StoreError."""
         try:
-            self._git("push", f"--force-with-lease={ref}:{tip or ''}", "--", self._url, f"{commit}:{ref}")
+            listing = self._git("ls-remote", "--", self._url, pattern)
+        except CommandError as error:
+            raise self._unreadable(error) from None
+        return {ref: commit for commit, ref in (line.split("\t") for line in listing.splitlines())}
+
+    def _unreadable(self, error: CommandError) -> Exception:
+        """Return what to raise instead of `error`, which may hold credentials, so it must not be chained."""
+        refusal = explain(error.stderr)
+        text = f"cannot read {redact(self._url)}: {refusal.message}"
+        return _BrokenCloneError(text) if refusal.kind == "unknown" else StoreError(text)
+
+    def push(self, commit: pygit2.Oid, tip: pygit2.Oid | None, done: Mapping[str, str] | None = None) -> Refusal | None:
+        """Move the branch from `tip` (None: it must not exist) to `commit`; return why it did not work, if so.
+
+        The refs in `done` (with their commits) are removed with it, all or none.
+        """
+        before = self.tip
+        self.repo.references.create(_TIP, commit, force=True)  # so that the next fetch brings all that came after
+        moves = {f"refs/heads/{self._branch}": (str(tip or ""), str(commit))}
+        refusal = self.move({**moves, **{ref: (at, "") for ref, at in (done or {}).items()}})
+        if refusal is not None and refusal.kind != "unsure":
+            if before is None:
+                self.repo.references.delete(_TIP)
+            else:
+                self.repo.references.create(_TIP, before, force=True)
+        return refusal
+
+    def move(self, refs: Mapping[str, tuple[str, str]]) -> Refusal | None:
+        """Move each of the host's `refs` from one commit to another (empty: there is none), all or none."""
+        leases = [f"--force-with-lease={ref}:{before}" for ref, (before, _) in refs.items()]
+        atomic = ["--atomic"] if len(refs) > 1 else []
+        try:
+            self._git(
+                "push", *atomic, *leases, "--", self._url, *(f"{after}:{ref}" for ref, (_, after) in refs.items())
+            )
         except ToolError as error:
             return explain(error.stderr if isinstance(error, CommandError) else str(error))
         return None

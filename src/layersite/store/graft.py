@@ -24,12 +24,16 @@ class Write:
     """What the directory of the environment `name` shall hold, by path below it; None removes the directory.
 
     `expected` is the tree id that the plan saw there (None: nothing); `trailer` is one line for the commit message.
+    `manifests` is the tree id of a folder of that name that stays as it is beside `files`. `beside` is the tree id of
+    all environments if none of them may have changed meanwhile, as where there is room for a certain number only.
     """
 
     name: str
     files: Mapping[str, bytes] | None
     expected: str | None
     trailer: str
+    manifests: str | None = None
+    beside: str | None = None
 
 
 def check_writes(writes: Sequence[Write]) -> None:
@@ -47,9 +51,11 @@ def check_writes(writes: Sequence[Write]) -> None:
         raise InvalidInputError(problems)
 
 
-def write_tree(repo: pygit2.Repository, files: Mapping[str, bytes]) -> pygit2.Oid:
-    """Store `files` (paths as checked) as blobs and trees and return the tree."""
+def write_tree(repo: pygit2.Repository, files: Mapping[str, bytes], manifests: str | None = None) -> pygit2.Oid:
+    """Store `files` (paths as checked) as blobs and trees, beside the tree `manifests`, and return the tree."""
     builder = repo.TreeBuilder()
+    if manifests is not None:
+        builder.insert("manifests", pygit2.Oid(hex=manifests), FileMode.TREE)
     folders: dict[str, dict[str, bytes]] = {}
     for path, content in files.items():
         name, slash, rest = path.partition("/")

@@ -13,9 +13,9 @@ from layersite.model.errors import StoreError
 from layersite.store.clone import Cache, Clone
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
 from layersite.store.refusal import Refusal, redact
-from layersite.store.snapshot import Entry, Snapshot, child, directory_of, read_snapshot
+from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_snapshot
 
-__all__ = ["Committed", "Store"]
+__all__ = ["Committed", "Store", "compare"]
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 6.0
 """Seconds; a wait is drawn evenly from 0 up to a bound that doubles. Without it, 16 writers starve each other."""
@@ -55,7 +55,8 @@ class Store:
         now: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._url, self._branch, self._attempts = url, branch, attempts
-        self._random, self._sleep, self._now = random or Random(), sleep, now  # noqa: S311 - jitter is no secret
+        self._random, self._now = random or Random(), now  # noqa: S311 - jitter is no secret
+        self._sleep = sleep
         self._last: Mapping[str, Entry] = {}
         self._just_read: str | None = None
         self._cache = Cache(cache, url, branch)
@@ -102,7 +103,7 @@ class Store:
         return self._cache.use(lambda clone: self._commit(clone, writes, subject))
 
     def _commit(self, clone: Clone, writes: Sequence[Write], subject: str) -> Committed:
-        trees = {write.name: write_tree(clone.repo, write.files) if write.files else None for write in writes}
+        trees = {w.name: write_tree(clone.repo, w.files, w.manifests) if w.files else None for w in writes}
         first: dict[str, _State] = {}
         mine: pygit2.Oid | None = None
         outcome, refusal = Committed(None, (), ()), None
@@ -111,7 +112,7 @@ class Store:
             if mine is not None and tip is not None and clone.contains(tip, mine):
                 return outcome  # the push had landed, only its acknowledgement was lost
             root = None if tip is None else clone.repo[tip].peel(pygit2.Commit).tree
-            states = {write.name: _compare(root, write, trees[write.name]) for write in writes}
+            states = {write.name: compare(root, write, trees[write.name]) for write in writes}
             first = first or states
             outcome = _outcome(tip, first, states)
             todo = [write for write in writes if states[write.name] == "open"]
@@ -127,13 +128,16 @@ class Store:
             if refusal is None:
                 return outcome
             if refusal.is_passing:
-                self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
+                self._wait(attempt)
         raise AssertionError("the last round returns or raises")
 
     def _tip(self, clone: Clone) -> pygit2.Oid | None:
         """Return the branch's tip, at first as it was just read: the push is refused if it has moved since."""
         known, self._just_read = self._just_read, None
         return clone.repo[known].id if known is not None and known in clone.repo else clone.fetch()
+
+    def _wait(self, attempt: int) -> None:
+        self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
 
     def _explain(self, refusal: Refusal) -> str:
         branch = f"`{self._branch}` of {redact(self._url)}"
@@ -143,11 +147,13 @@ class Store:
         return f"{text}. The last answer: {refusal.message}"
 
 
-def _compare(root: pygit2.Tree | None, write: Write, tree: pygit2.Oid | None) -> _State:
+def compare(root: pygit2.Tree | None, write: Write, tree: pygit2.Oid | None) -> _State:
+    """Tell how the directory of `write` stands below `root`; `tree` is what it shall hold."""
     found = child(root, directory_of(write.name))
     if (found and found.id) == tree:
         return "there"
-    return "open" if (found and str(found.id)) == write.expected else "changed"
+    is_alone = write.beside is None or write.beside == all_id(root)
+    return "open" if is_alone and (found and str(found.id)) == write.expected else "changed"
 
 
 def _outcome(tip: pygit2.Oid | None, first: Mapping[str, _State], states: Mapping[str, _State]) -> Committed:

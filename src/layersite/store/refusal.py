@@ -8,7 +8,7 @@ __all__ = ["Refusal", "explain", "redact"]
 
 _RACE = re.compile(
     r"^ ! .*\(.*(fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|already exists"
-    r"|incorrect old value)",
+    r"|incorrect old value|atomic transaction failed|atomic push failed)",
     re.MULTILINE,
 )
 _HOOK = re.compile(r"^ ! .*\(.*(hook declined|rule violations|protected branch)", re.MULTILINE)

@@ -12,7 +12,7 @@ from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import is_environment_name, shard
 
-__all__ = ["ENVIRONMENTS", "Entry", "Snapshot", "child", "directory_of", "read_snapshot"]
+__all__ = ["ENVIRONMENTS", "Entry", "Snapshot", "all_id", "child", "directory_of", "read_snapshot"]
 
 ENVIRONMENTS = "environments"
 _ENVIRONMENT_FILE = "environment.yaml"
@@ -31,10 +31,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Every environment by name, sorted, as of `commit`; that is None while the branch does not exist."""
+    """Every environment by name, sorted, as of `commit`; that is None while the branch does not exist.
+
+    `tree` is the git tree id of all of them together.
+    """
 
     commit: str | None
     entries: Mapping[str, Entry]
+    tree: str | None = None
 
 
 def directory_of(name: str) -> str:
@@ -67,7 +71,13 @@ def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None, before: Mappi
             problems += error.problems
     if problems:
         raise InvalidInputError(problems)
-    return Snapshot(None if tip is None else str(tip), dict(sorted(entries.items())))
+    return Snapshot(None if tip is None else str(tip), dict(sorted(entries.items())), all_id(commit and commit.tree))
+
+
+def all_id(root: pygit2.Tree | None) -> str | None:
+    """Return the tree id of all environments below `root` together."""
+    found = child(root, ENVIRONMENTS)
+    return None if found is None else str(found.id)
 
 
 def _name(entry: pygit2.Object) -> str:

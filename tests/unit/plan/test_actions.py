@@ -1,6 +1,7 @@
 """From what should be and what is to one action per environment, with its reason."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,6 +80,19 @@ def test_a_reopened_change_comes_back(world: Build) -> None:
     assert (action.verb, action.reason) == ("create", "cart#7 is open again")
 
 
+def test_a_reopened_change_waits_until_the_old_one_is_gone_where_argocd_can_tell(world: Build) -> None:
+    buried = with_tombstone(world, "closed")
+    site = world(argocd={"url": "https://argocd.example.com"}).site
+    waiting = replace(buried, site=site)
+    action = only(make_plan(waiting, [CART], NOW))
+    assert (action.verb, action.reason) == ("leave", "cart#7 is wanted again, and gets it when the old one is gone")
+    (stone,) = buried.current.values()
+    reaped = replace(waiting, current={"cart-7": stone.model_copy(update={"reap": ()})})
+    again = only(make_plan(reaped, [CART], NOW))
+    assert isinstance(again.result, Environment)
+    assert (again.verb, again.result.generation) == ("create", stone.generation + 1)
+
+
 def test_what_was_torn_down_by_hand_stays_away(world: Build) -> None:
     assert only(make_plan(with_tombstone(world, "teardown"), [CART], NOW)).verb == "leave"
 
@@ -125,7 +139,7 @@ def test_a_baseline_that_is_no_longer_managed_is_left(world: Build) -> None:
 
 def named(build: Build, lease: Lease, *current: Environment) -> Plan:
     member = Member(repository="cart", branch="main", sha=SHA, apps=("cart",), change=False)
-    return plan_named(build(current), "friday-demo", (member,), lease)
+    return plan_named(build(current), "friday-demo", (member,), lease, NOW)
 
 
 LEASE = Lease(until="2026-01-05T00:00:00Z")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layersite.store import Store
+from layersite.store import FoldingStore, Store
 
 MakeStore = Callable[..., Store]
 
@@ -65,13 +65,20 @@ def remote(tmp_path: Path) -> Remote:
     return Remote(tmp_path / "remote.git")
 
 
+@pytest.fixture(params=[Store, FoldingStore])
+def kind(request: pytest.FixtureRequest) -> type[Store]:
+    """The kinds of store, which keep the same promises."""
+    kind: type[Store] = request.param
+    return kind
+
+
 @pytest.fixture
-def make_store(tmp_path: Path, remote: Remote) -> MakeStore:
+def make_store(tmp_path: Path, remote: Remote, kind: type[Store]) -> MakeStore:
     """Return a store on the remote that never really waits; give `cache` to stand for another machine."""
 
     def make(cache: str = "cache", **changes: Any) -> Store:
         arguments: dict[str, Any] = {"url": remote.url, "branch": "main", "sleep": lambda seconds: None, **changes}
-        return Store(cache=tmp_path / cache, random=random.Random(1), **arguments)  # noqa: S311 - not a secret
+        return kind(cache=tmp_path / cache, random=random.Random(1), **arguments)  # noqa: S311 - not a secret
 
     return make
 

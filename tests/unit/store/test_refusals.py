@@ -188,6 +188,8 @@ REJECTED = (
         "reference already exists",
         "already exists",
         "incorrect old value provided",
+        "atomic transaction failed",
+        "atomic push failed",
     ],
 )
 def test_a_lost_race_is_worth_another_attempt(reason: str) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from layersite.model.environment import Environment, to_yaml
-from layersite.store import Store, Write
+from layersite.store import FoldingStore, Store, Write
 
 
 def files_of(name: str, generation: int = 1) -> dict[str, bytes]:
@@ -24,8 +24,9 @@ def removing(store: Store, *names: str) -> list[Write]:
     return [Write(name, None, entries[name].tree, f"{name} removed") for name in names if name in entries]
 
 
-def main(verb: str, url: str, cache: str, seed: str, *names: str) -> None:
-    store = Store(url, "main", Path(cache), random=random.Random(seed))  # noqa: S311 - jitter is no secret
+def main(kind: str, verb: str, url: str, cache: str, seed: str, *names: str) -> None:
+    store_of = {kind.__name__: kind for kind in (Store, FoldingStore)}[kind]
+    store = store_of(url, "main", Path(cache), random=random.Random(seed))  # noqa: S311 - jitter is no secret
     for name in names:
         store.commit(adding(name) if verb == "add" else removing(store, name), f"{verb} {name}")
 

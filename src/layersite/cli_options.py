@@ -1,0 +1,29 @@
+"""What commands share: options that mean the same everywhere, and how a run that changed environments ends."""
+
+import click
+
+from layersite.model.errors import PartialError
+from layersite.reconcile import Outcome
+from layersite.report import Console
+
+__all__ = ["by_option", "dry_run_option", "finish", "output_option"]
+
+output_option = click.option(
+    "--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON."
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+by_option = click.option(
+    "--by",
+    default="",
+    envvar=["LAYERSITE_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"],
+    help="Who asks for it; by default the person whom a CI system names, or the variable LAYERSITE_BY.",
+)
+
+
+def finish(console: Console, outcome: Outcome) -> None:
+    """Show `outcome`; raise PartialError if some environment is not where it should be."""
+    console.outcome(outcome.plan, outcome.commit, outcome.dry_run, outcome.standings)
+    if outcome.failed:
+        raise PartialError(f"not where they should be: {', '.join(outcome.failed)}; the reasons stand above")
+    if outcome.unseen is not None:
+        raise outcome.unseen
