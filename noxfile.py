@@ -48,6 +48,7 @@ VERBS = {
     "unpin": "Take the pin away, so that the lease begins anew: nox -s unpin -- web-42",
     "sleep": "Take an environment's pods away for a while: nox -s sleep -- web-42",
     "wake": "Bring them back: nox -s wake -- web-42 --hours 4",
+    "reap": "Remove what is left in the cluster without an environment: nox -s reap -- --dry-run",
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
@@ -58,7 +59,7 @@ VERBS = {
     "clone": "Bring an environment its databases, or with --reset new ones: nox -s clone -- web-42",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
-WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "serve", "clone"}
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "reap", "serve", "clone"}
 """The verbs that run playbooks."""
 
 

@@ -1,12 +1,13 @@
-"""The commands by which people decide how long one environment lives, and when it sleeps."""
+"""The commands by which people decide how long one environment lives, when it sleeps, and what of it may be left."""
 
 import click
 
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
+from layersite.model.errors import PartialError
 from layersite.place import Place
 from layersite.report import Console
 
-__all__ = ["extend", "pin", "sleep", "unpin", "wake"]
+__all__ = ["extend", "pin", "reap", "sleep", "unpin", "wake"]
 
 
 @click.command()
@@ -68,3 +69,24 @@ def wake(place: Place, name: str, hours: int | None, by: str, dry_run: bool, out
     """Wake the environment NAME, and wait until it is healthy."""
     console = Console(output == "json")
     finish(console, place.bot(console.tell).call(name, "active", hours, by, dry_run=dry_run))
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Remove even more than the cap (`safety` in layersite.yaml).")
+@dry_run_option
+@output_option
+@click.pass_obj
+def reap(place: Place, yes: bool, dry_run: bool, output: str) -> None:
+    """Find what is left in the cluster without an environment in the repository, and remove it.
+
+    Namespaces, Argo CD's Applications and committed directories are compared, and nothing is removed if a listing looks
+    as if it lost something. `reconcile` compares directories with changes.
+    """
+    found = place.reaper().reap(dry_run=dry_run, yes=yes)
+    rows = [(orphan.name, outcome, orphan.reason) for orphan, outcome in found]
+    data = [{"name": name, "outcome": outcome, "reason": reason} for name, outcome, reason in rows]
+    console = Console(output == "json")
+    console.data(data, ("environment", "outcome", "why"), rows)
+    console.line("dry run: nothing was removed" if dry_run else "nothing is left" if not rows else "")
+    if bad := [name for name, outcome, _ in rows if outcome not in ("was removed", "would be removed", "is left")]:
+        raise PartialError(f"not removed: {', '.join(bad)}; the reasons stand above")

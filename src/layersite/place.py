@@ -20,8 +20,9 @@ from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
 from layersite.model.site import Site, load_site
-from layersite.playbooks import Playbooks
+from layersite.playbooks import IN_CLUSTER, Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
+from layersite.reap import Reaper
 from layersite.reconcile import Bot
 from layersite.render import Renderer
 from layersite.store import FoldingStore, Store
@@ -112,6 +113,20 @@ class Place:
         """Return what people decide with how long environments live. Raises LayersiteError."""
         site, _ = self.load()
         return Keeper(site, self.store(site), _now)
+
+    def reaper(self) -> Reaper:
+        """Return what finds and removes what is left in the cluster. Raises LayersiteError."""
+        site, catalog = self.load()
+        argocd = self.argocd(site)
+        if argocd is None:
+            raise LayersiteError("this site names no Argo CD, so nobody can tell what is left; set `argocd` first")
+
+        def namespaces() -> Mapping[str, str]:
+            from layersite.cluster.listing import environments_in
+
+            return environments_in(None if site.cluster.name == IN_CLUSTER else site.cluster.name)
+
+        return Reaper(site, self.store(site).read, argocd.applications, namespaces, Playbooks(self.root, catalog).reap)
 
     def chooser(self, site: Site) -> "Chooser":
         """Return what finds the goldens that environments get clones of."""
