@@ -52,7 +52,7 @@ class GiteaForge:
     """Reads changes from, and speaks on, the Gitea or Forgejo at `url` with an access token.
 
     Changed files are asked for in the repositories `files_of` alone, by default in all, and kept for as long as
-    neither head nor merge base moves.
+    neither head nor merge base moves. Its own comments and statuses are asked for once, and then remembered.
     """
 
     def __init__(
@@ -75,6 +75,8 @@ class GiteaForge:
         self._places = {name: _Place(name, slug(each.url)) for name, each in sorted(repositories.items())}
         self._files_of = self._places.keys() if files_of is None else files_of
         self._files: dict[tuple[str, int, str, str], tuple[str, ...] | None] = {}
+        self._said: dict[tuple[str, str], tuple[int, str]] = {}
+        self._statuses: dict[tuple[str, str], Status] = {}
 
     def close(self) -> None:
         """Give the connections to the forge back."""
@@ -128,24 +130,33 @@ class GiteaForge:
         place = self._place(change.repository)
         what, content = place.what(f"a comment on pull request {change.number}"), {"body": mark(key, body)}
         found = self._comments(change, key)
+        self._said.pop((str(change), key), None)  # what is there is not known while this may fail
         if not found:
             self._http.send("POST", _comments_path(place, change), what, content)
-        elif mark(key, found[0][1]) != content["body"]:
+            return
+        if mark(key, found[0][1]) != content["body"]:
             self._http.send("PATCH", f"{place.path}/issues/comments/{found[0][0]}", what, content)
         for number, _ in found[1:]:
             with contextlib.suppress(MissingError):  # another run was faster
                 self._http.send("DELETE", f"{place.path}/issues/comments/{number}", what)
+        self._said[str(change), key] = (found[0][0], unmark(key, content["body"]) or "")
 
     def set_status(self, change: Change, status: Status) -> None:
         """Put `status` on the change's commit unless the newest of its context says the same. Raises ForgeError."""
         place = self._place(change.repository)
         path, what = f"{place.path}/statuses/{change.sha}", place.what(f"the statuses of commit {change.sha}")
-        found = self._http.listing(path, CommitStatus, what, lambda each: each.id)
-        same = [each for each in found if each.context == status.context]
-        if same and max(same, key=lambda each: each.id).says(status):
+        key = (path, status.context)
+        if self._statuses.get(key) == status or (key not in self._statuses and self._shows(path, what, status)):
             return
+        self._statuses.pop(key, None)
         content = {"state": status.state, "description": status.description, "target_url": status.url}
         self._http.send("POST", path, what, {**content, "context": status.context})
+        self._statuses[key] = status
+
+    def _shows(self, path: str, what: str, status: Status) -> bool:
+        found = self._http.listing(path, CommitStatus, what, lambda each: each.id)
+        same = [each for each in found if each.context == status.context]
+        return bool(same) and max(same, key=lambda each: each.id).says(status)
 
     def may_write(self, repository: str) -> bool:
         """Return whether the token's account may push to a repository, and so set statuses. Raises ForgeError."""
@@ -197,11 +208,16 @@ class GiteaForge:
 
     def _comments(self, change: Change, key: str) -> list[tuple[int, str]]:
         """Return id and body of the bot's comments for `key`, oldest first; anyone else's marks count for nothing."""
+        if (known := self._said.get((str(change), key))) is not None:
+            return [known]
         place = self._place(change.repository)
         what = place.what(f"the comments on pull request {change.number}")
         found = self._http.listing(_comments_path(place, change), Comment, what, lambda each: each.id)
         bodies = [(each.id, unmark(key, each.body)) for each in found if each.user.id == self._me]
-        return sorted((number, body) for number, body in bodies if body is not None)
+        comments = sorted((number, body) for number, body in bodies if body is not None)
+        if len(comments) == 1:
+            self._said[str(change), key] = comments[0]
+        return comments
 
 
 def _key(place: _Place, pull: Pull) -> tuple[str, int, str, str]:

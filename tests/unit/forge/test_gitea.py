@@ -603,3 +603,13 @@ def test_the_fake_answers_in_the_published_shape(gitea: FakeGitea, forge: GiteaF
         "Tag": gitea.ref("tags", "main"),
     }.items():
         jsonschema_rs.Draft4Validator({**schema, "$ref": f"#/definitions/{name}"}).validate(payload)
+
+
+def test_a_comment_that_somebody_deleted_is_made_anew_by_the_next_try(gitea: FakeGitea, forge: GiteaForge) -> None:
+    forge.say(CHANGE, "web-1", "building")
+    assert forge.comment(CHANGE, "web-1") == "building"
+    gitea.comments.clear()
+    with pytest.raises(ForgeError):
+        forge.say(CHANGE, "web-1", "ready")
+    forge.say(CHANGE, "web-1", "ready")
+    assert [each["body"].splitlines()[1] for each in gitea.comments] == ["ready"]
