@@ -48,6 +48,7 @@ VERBS = {
     "unpin": "Take the pin away, so that the lease begins anew: nox -s unpin -- web-42",
     "sleep": "Take an environment's pods away for a while: nox -s sleep -- web-42",
     "wake": "Bring them back: nox -s wake -- web-42 --hours 4",
+    "reap": "Find what is left without an environment, in the cluster and on database servers: nox -s reap -- --apply",
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
@@ -56,10 +57,9 @@ VERBS = {
     "golden": "Build a masked, verified copy of a database: nox -s golden -- build shop",
     "fixtures": "Fill an environment's database with made-up rows: nox -s fixtures -- web-42 shop",
     "clone": "Bring an environment its databases, or with --reset new ones: nox -s clone -- web-42",
-    "reap": "Find clones that no environment has: nox -s reap -- --apply",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
-WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "serve", "clone"}
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "reap", "serve", "clone"}
 """The verbs that run playbooks."""
 
 

@@ -13,9 +13,9 @@ from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
-from layersite.cli_data import clone, golden, reap
+from layersite.cli_data import clone, golden
 from layersite.cli_fixtures import fixtures
-from layersite.cli_life import extend, pin, sleep, unpin, wake
+from layersite.cli_life import extend, pin, reap, sleep, unpin, wake
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
 from layersite.model.errors import LayersiteError
 from layersite.place import Place

@@ -7,12 +7,11 @@ import click
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment
 from layersite.model.errors import DatabaseError, PartialError, UnknownNameError
-from layersite.model.site import load_site
 from layersite.place import Place
 from layersite.playbooks import Playbooks
 from layersite.report import Console
 
-__all__ = ["clone", "golden", "reap"]
+__all__ = ["clone", "golden"]
 
 _output_option = click.option(
     "--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON."
@@ -133,28 +132,6 @@ def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> N
         console.line("dry run: nothing was changed")
     if delivery.problem is not None:
         raise PartialError(delivery.problem)
-
-
-@click.command()
-@click.option("--apply", is_flag=True, help="Remove what was found; without it, only tell.")
-@click.option("--yes", is_flag=True, help="Remove even more than the cap (`safety` in layersite.yaml).")
-@_output_option
-@click.pass_obj
-def reap(place: Place, apply: bool, yes: bool, output: str) -> None:
-    """Find clones on the database servers that no environment has, and what failed runs left of them.
-
-    What is younger than an hour stays, for its environment may be newer than the list of all.
-    """
-    from layersite.data.sweep import sweep
-
-    console = Console(output == "json")
-    site, _ = place.load()
-    living = set(place.store(site).read().entries)
-    found = sweep(load_site(place.root)[0], living, apply=apply, yes=yes)
-    rows = [(each.database, each.environment, each.name, each.built or "never finished") for each in found]
-    data = [{"database": r[0], "environment": r[1], "name": r[2], "built": r[3]} for r in rows]
-    console.data(data, ("database", "environment", "clone", "built"), rows)
-    console.line("removed" if apply else "only told: --apply removes it" if rows else "nothing is left over")
 
 
 def _committed(place: Place, name: str) -> Environment:

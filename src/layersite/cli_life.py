@@ -1,12 +1,14 @@
-"""The commands by which people decide how long one environment lives, and when it sleeps."""
+"""The commands by which people decide how long one environment lives, when it sleeps, and what of it may be left."""
 
 import click
 
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
+from layersite.model.errors import PartialError
 from layersite.place import Place
+from layersite.reap import FINE
 from layersite.report import Console
 
-__all__ = ["extend", "pin", "sleep", "unpin", "wake"]
+__all__ = ["extend", "pin", "reap", "sleep", "unpin", "wake"]
 
 
 @click.command()
@@ -68,3 +70,23 @@ def wake(place: Place, name: str, hours: int | None, by: str, dry_run: bool, out
     """Wake the environment NAME, and wait until it is healthy."""
     console = Console(output == "json")
     finish(console, place.bot(console.tell).call(name, "active", hours, by, dry_run=dry_run))
+
+
+@click.command()
+@click.option("--apply", is_flag=True, help="Remove what was found; without it, only tell.")
+@click.option("--yes", is_flag=True, help="Remove even more than the cap (`safety` in layersite.yaml).")
+@output_option
+@click.pass_obj
+def reap(place: Place, apply: bool, yes: bool, output: str) -> None:
+    """Find what is left without an environment in the repository, in the cluster and on the database servers.
+
+    Namespaces and Argo CD's Applications are compared with committed directories, and nothing is removed if a listing
+    looks as if it lost something; clones younger than an hour stay. `reconcile` compares directories with changes.
+    """
+    rows = [*place.reap_cluster(apply=apply, yes=yes), *place.reap_databases(apply=apply, yes=yes)]
+    data = [{"what": what, "outcome": outcome, "reason": reason} for what, outcome, reason in rows]
+    console = Console(output == "json")
+    console.data(data, ("what", "outcome", "why"), rows)
+    console.line("nothing is left over" if not rows else "" if apply else "only told: --apply removes it")
+    if bad := [what for what, outcome, _ in rows if outcome not in FINE]:
+        raise PartialError(f"not removed: {', '.join(bad)}; the reasons stand above")

@@ -20,8 +20,9 @@ from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
 from layersite.model.site import Site, load_site
-from layersite.playbooks import Playbooks
+from layersite.playbooks import IN_CLUSTER, Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
+from layersite.reap import Reaper
 from layersite.reconcile import Bot
 from layersite.render import Renderer
 from layersite.store import FoldingStore, Store
@@ -112,6 +113,43 @@ class Place:
         """Return what people decide with how long environments live. Raises LayersiteError."""
         site, _ = self.load()
         return Keeper(site, self.store(site), _now)
+
+    def reap_cluster(self, *, apply: bool, yes: bool) -> list[tuple[str, str, str]]:
+        """Return each environment of which something is left in the cluster, what became of it, and why.
+
+        Without an Argo CD nobody can tell what is left there, so nothing is found. Raises LayersiteError.
+        """
+        site, catalog = self.load()
+        argocd = self.argocd(site)
+        if argocd is None:
+            return []
+
+        def namespaces() -> Mapping[str, str]:
+            from layersite.cluster.listing import environments_in
+
+            return environments_in(None if site.cluster.name == IN_CLUSTER else site.cluster.name)
+
+        remove = Playbooks(self.root, catalog).reap
+        reaper = Reaper(site, self.store(site).read, argocd.applications, namespaces, remove)
+        found = reaper.reap(dry_run=not apply, yes=yes)
+        return [(f"environment {orphan.name}", outcome, orphan.reason) for orphan, outcome in found]
+
+    def reap_databases(self, *, apply: bool, yes: bool) -> list[tuple[str, str, str]]:
+        """Return each clone that no environment has, what became of it, and why. Raises LayersiteError."""
+        site, _ = self.load()
+        if not site.databases:
+            return []
+        from layersite.data.sweep import sweep
+
+        living = set(self.store(site).read().entries)
+        found = sweep(load_site(self.root)[0], living, apply=apply, yes=yes)
+        outcome = "was removed" if apply else "would be removed"
+        why = "there is no environment `{}`, and it was {}"
+        built = [f"built {each.built}" if each.built else "never finished" for each in found]
+        return [
+            (f"clone {each.name}", outcome, why.format(each.environment, end))
+            for each, end in zip(found, built, strict=True)
+        ]
 
     def chooser(self, site: Site) -> "Chooser":
         """Return what finds the goldens that environments get clones of."""

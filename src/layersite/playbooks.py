@@ -17,7 +17,7 @@ from layersite.model.errors import ToolError
 from layersite.model.site import Site, load_site
 from layersite.process import CommandError, run
 
-__all__ = ["Playbooks", "declared_secrets"]
+__all__ = ["IN_CLUSTER", "Playbooks", "declared_secrets"]
 
 _START = 60
 """Seconds beyond a play's own waiting that Ansible may need."""
@@ -28,7 +28,7 @@ _CREDENTIALS = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "LAYERSITE_DATABASE_",
 _CLONING = 1800
 """Seconds that copies of large databases may take."""
 
-_HERE = "in-cluster"
+IN_CLUSTER = "in-cluster"
 """What Argo CD calls the cluster that it runs in itself."""
 
 Json = dict[str, Any]  # what a playbook takes and writes
@@ -204,7 +204,7 @@ def _all_keys(first: Secret, second: Secret) -> tuple[str, ...]:
 
 def _place(environment: Environment | Tombstone) -> Json:
     place: Json = environment.model_dump(include={"name", "namespace", "generation"})
-    return place if environment.cluster == _HERE else {**place, "context": environment.cluster}
+    return place if environment.cluster == IN_CLUSTER else {**place, "context": environment.cluster}
 
 
 def _wish(secret: Secret) -> Json:

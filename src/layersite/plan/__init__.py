@@ -6,6 +6,7 @@ from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
+from layersite.plan.orphans import Orphan, doubts, find_orphans
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
 
@@ -13,6 +14,7 @@ __all__ = [
     "PRIORITY_LABEL",
     "Action",
     "Group",
+    "Orphan",
     "Plan",
     "Refusal",
     "World",
@@ -20,6 +22,8 @@ __all__ = [
     "called",
     "chosen_name",
     "decide_slice",
+    "doubts",
+    "find_orphans",
     "group",
     "hold_back",
     "host",

@@ -1,0 +1,77 @@
+"""What is in the cluster without an environment in the repository, and whether the listings can be believed: pure."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from layersite.model.environment import Environment, Tombstone
+from layersite.model.site import Site
+
+__all__ = ["Orphan", "doubts", "find_orphans"]
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """What does not agree, and why; `stone` says what is to be reaped, None if nothing is, or not yet."""
+
+    name: str
+    reason: str
+    stone: Tombstone | None = None
+
+
+def find_orphans(
+    site: Site,
+    current: Mapping[str, Environment | Tombstone],
+    namespaces: Mapping[str, str],
+    applications: Collection[str],
+) -> list[Orphan]:
+    """Compare the repository with the cluster's `namespaces` (each with its environment's name) and `applications`.
+
+    Only a namespace that bears the environment's label and the name that the site gives it is ever reaped.
+    """
+    found = []
+    ours = {name: namespace for namespace, name in namespaces.items() if namespace == site.namespace(name)}
+    for name in sorted(ours.keys() - current.keys()):
+        if site.application(name) in applications:
+            text = "its directory is gone, and Argo CD still has its Application, which its ApplicationSet removes"
+            found.append(Orphan(name, text))
+            continue
+        reason = "its namespace is there, and neither its directory nor its Application"
+        stone = Tombstone(
+            name=name, cluster=site.cluster.name, namespace=ours[name], generation=1, cause="closed", reason=reason
+        )
+        found.append(Orphan(name, reason, stone))
+    for name, each in sorted(current.items()):
+        if isinstance(each, Environment) and site.application(name) not in applications:
+            found.append(
+                Orphan(name, "it is committed and Argo CD has no Application for it; `reconcile` tells Argo CD")
+            )
+    return found
+
+
+def doubts(
+    site: Site,
+    current: Mapping[str, Environment | Tombstone],
+    namespaces: Mapping[str, str],
+    applications: Collection[str],
+    orphans: Collection[Orphan],
+    yes: bool,
+) -> str:
+    """Say why nothing may be removed, nothing if all is well: a listing that lost half cannot be believed.
+
+    `yes` lifts the cap on how much goes in one run, never the doubt about a listing.
+    """
+    alive = [name for name, each in current.items() if isinstance(each, Environment)]
+    seen = {
+        "namespaces": sum(site.namespace(name) in namespaces for name in alive),
+        "Applications": sum(site.application(name) in applications for name in alive),
+    }
+    for what, count in seen.items():
+        if len(alive) > 1 and count * 2 < len(alive):
+            return f"the cluster shows {what} of {count} of {len(alive)} environments, so its listing is not believed"
+    going = sum(orphan.stone is not None for orphan in orphans)
+    if going and not alive and not yes:
+        return "the environments repository holds no environment, which may be a mistake; `--yes` believes it"
+    cap = max(site.safety.removals, len(alive) * site.safety.percent // 100)
+    if going > cap and not yes:
+        return f"{going} namespaces would go in one run, more than the cap of {cap}; `--yes` does it"
+    return ""
