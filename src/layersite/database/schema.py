@@ -87,3 +87,8 @@ class Schema:
     def root(self, relation: Relation) -> Relation:
         """Return the relation whose contract holds for `relation`: the root of its partitions, or itself."""
         return self.relations[relation.parent] if relation.parent else relation
+
+    def rooted(self, reference: Reference) -> Reference:
+        """Return `reference` between the relations whose contracts hold for its ends."""
+        ends = (self.root(self.relations[name]).name for name in (reference.relation, reference.target))
+        return Reference(next(ends), reference.columns, next(ends), reference.target_columns, reference.is_virtual)
