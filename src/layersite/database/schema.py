@@ -36,7 +36,8 @@ class Column:
 class Relation:
     """One table or what resembles it, under the name that SQL needs, such as `public."order"`.
 
-    `parent` is the root of its partitions, where it is one; `unique` are the column sets that may not repeat.
+    `parent` is the root of its partitions, where it is one; `unique` are the column sets that may not repeat;
+    `repeated` the columns whose values mostly do.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Relation:
     unique: tuple[tuple[str, ...], ...] = ()
     pages: int = 0
     rows: int = 0
+    repeated: frozenset[str] = frozenset()
 
     @property
     def holds_rows(self) -> bool:
