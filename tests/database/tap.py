@@ -1,4 +1,4 @@
-"""A tap between a program and its PostgreSQL server that kills the program once it has sent so many statements."""
+"""A tap between a program and its database server that kills the program once it has sent so many statements."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock, Thread
 
-__all__ = ["Tap", "tapped"]
+__all__ = ["MariaDBTap", "Tap", "tapped"]
 
 _STATEMENTS = b"QP"
 """The messages that begin a statement: a simple query, and the parse step of an extended one."""
@@ -60,6 +60,19 @@ class Tap:
                     os.kill(self.victim, signal.SIGKILL)
 
 
+class MariaDBTap(Tap):
+    """The same for MariaDB, whose packets have their length, three bytes, and their number in an exchange first."""
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server, client.makefile("rb") as stream:
+            with suppress(OSError):
+                while head := stream.read(4):
+                    body = stream.read(int.from_bytes(head[:3], "little"))
+                    server.sendall(head + body)
+                    self._count(b"Q" if head[3] == 0 and body[:1] == b"\x03" else b"")
+            _hang_up(server)
+
+
 def _pour(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
@@ -74,9 +87,9 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 @contextmanager
-def tapped(server_port: int) -> Iterator[Tap]:
+def tapped(server_port: int, kind: type[Tap] = Tap) -> Iterator[Tap]:
     """Give a tap in front of the server."""
-    tap = Tap(server_port)
+    tap = kind(server_port)
     thread = Thread(target=tap.listen)
     thread.start()
     try:

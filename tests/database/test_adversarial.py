@@ -313,3 +313,33 @@ def test_large_objects_and_foreign_tables_must_be_decided(build: Build) -> None:
         build.again({"public.t": {"id": "keep", "photo": "null"}})
     golden = build.again({"public.t": {"id": "keep", "photo": "null"}}, large_objects="drop")
     assert golden.value("SELECT count(*) FROM pg_largeobject_metadata") == 0
+
+
+def test_types_and_indexes_of_extensions(postgres15: Server) -> None:
+    sql = """
+    CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION pg_trgm; CREATE EXTENSION hstore;
+    CREATE TABLE person (mail ext.citext UNIQUE, name text, more hstore);
+    CREATE TABLE login (mail ext.citext REFERENCES person (mail));
+    CREATE INDEX ON person USING gin (name gin_trgm_ops);
+    INSERT INTO person SELECT 'P' || n || '@real.example', 'Real Name ' || n, 'a=>1' FROM generate_series(1, 20) n;
+    INSERT INTO login SELECT lower(mail::text) FROM person;
+    """
+    mail = {"mask": "email"}
+    golden = Build(postgres15, postgres15)(
+        sql,
+        {
+            "public.person": {"mail": mail, "name": {"mask": "full_name"}, "more": "null"},
+            "public.login": {"mail": mail},
+        },
+    )
+    assert golden.value("SELECT count(*) FROM person JOIN login USING (mail)") == 20
+    assert golden.value("SELECT count(*) FROM pg_extension WHERE extname IN ('citext', 'pg_trgm', 'hstore')") == 3
+
+
+def test_a_golden_of_part_of_pagila_is_complete(build: Build, pagila: str) -> None:
+    build.server.copy("pagila", "shop")
+    subset = {"seeds": {"public.customer": "customer_id % 20 = 0"}}
+    golden = build.again(None, subset=subset)
+    assert golden.value("SELECT count(*) FROM customer WHERE customer_id % 20 = 0") == 29
+    assert golden.value("SELECT count(*) FROM payment") < 2000
+    assert golden.value("SELECT count(*) FROM rental r LEFT JOIN inventory i USING (inventory_id) WHERE i IS NULL") == 0

@@ -281,3 +281,31 @@ def test_an_administrator_without_superuser_rights_is_enough(server: Server, ord
         admin.execute(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(golden.name)))
         admin.execute(SQL("DROP DATABASE {}").format(Identifier(golden.name)))
         admin.execute("DROP ROLE keeper")
+
+
+def test_what_belongs_to_an_extension_stays_with_it_and_works(postgres15: Server) -> None:
+    golden = publish(postgres15, "CREATE EXTENSION citext; CREATE TABLE people (email citext PRIMARY KEY)")
+    order = Order("site.git", "extended-", "web-1", "shop", golden.name)
+    with closing(PostgreSQL(postgres15.uri(), "V")) as engine:
+        provide(engine, order)
+        own = postgres15.uri(order.name, order.name, admit(engine, order.name, None))
+    with psycopg.connect(own) as app:
+        app.execute("INSERT INTO people VALUES ('Ada@example.com')")
+        assert app.execute("SELECT count(*) FROM people WHERE email = 'ada@EXAMPLE.com'").fetchone() == (1,)
+
+
+def test_rows_that_a_policy_hides_do_not_stay_loud(postgres: Server) -> None:
+    with postgres.connect() as admin:
+        admin.execute("DROP ROLE IF EXISTS warden")
+        admin.execute("CREATE ROLE warden LOGIN CREATEDB CREATEROLE PASSWORD 'warden'")
+    hidden = """
+        CREATE TABLE hook (url text); INSERT INTO hook VALUES ('https://shop.example.com');
+        ALTER TABLE hook ENABLE ROW LEVEL SECURITY; ALTER TABLE hook FORCE ROW LEVEL SECURITY;
+        CREATE POLICY nobody ON hook USING (false);
+    """
+    golden = publish(postgres, hidden, owner="warden")
+    order = Order("site.git", "hidden-", "web-1", "shop", golden.name, Quiet(set={"hook": {"url": "x"}}))
+    with closing(PostgreSQL(postgres.uri(user="warden", password="warden"), "V")) as engine:
+        with pytest.raises(DatabaseError, match="row-level security policy"):
+            provide(engine, order)
+        assert not engine.has(order.name)

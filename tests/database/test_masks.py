@@ -9,7 +9,7 @@ from layersite.database.contract.rules import SYLLABLES, shape
 from layersite.database.golden.make import subkey
 from layersite.database.schema import Column
 from layersite.model.contract import Value
-from tests.database.building import KEY, Build, Golden
+from tests.database.building import KEY, Build, Golden, wish
 from tests.database.server import Server
 
 RULES = [
@@ -115,3 +115,22 @@ def test_dates_of_one_subject_move_alike_and_never_stay(postgres: Server) -> Non
     assert len(found) == 500
     assert all(born == day == joined and 1 <= abs(born) <= 20 for born, day, joined in found)
     assert len({born for born, _, _ in found}) == 40
+
+
+def test_values_that_repeat_have_the_masks_that_single_ones_have(postgres: Server) -> None:
+    sql = """
+    CREATE TABLE many (id int PRIMARY KEY, first text);
+    CREATE TABLE few (first text);
+    INSERT INTO many SELECT n, CASE WHEN n % 9 > 0 THEN 'Name ' || n % 300 END FROM generate_series(1, 20000) n;
+    INSERT INTO few SELECT DISTINCT first FROM many WHERE first IS NOT NULL;
+    ANALYZE;
+    """
+    name = {"mask": "first_name"}
+    golden = Build(postgres, postgres)(
+        sql, {"public.many": {"id": "keep", "first": name}, "public.few": {"first": name}}
+    )
+    assert golden.value("SELECT count(*) FROM many WHERE (first IS NULL) = (id % 9 = 0)") == 20000
+    assert golden.value("SELECT count(*) FROM many JOIN few USING (first)") >= 20000 - 20000 // 9 - 1
+    wished = wish(postgres, {})
+    with wished.engine.open_source() as source:
+        assert [each.name for each in source.schema.relations.values() if "first" in each.repeated] == ["public.many"]

@@ -188,6 +188,13 @@ def test_a_database_that_the_site_does_not_have_is_an_error_with_its_near_miss(s
     assert "`shp` is not among `databases` of layersite.yaml, did you mean `shop`?" in run("check", code=3).output
 
 
+def test_an_app_may_not_declare_the_secret_of_a_clone(site: Path, run: Run) -> None:
+    app = site / "apps" / "web" / "app.yaml"
+    secret = {"name": "database-shop", "source": "generate", "keys": ["password"]}
+    write(app, app.read_text() + dump({"secrets": [secret]}).removeprefix("---\n"))
+    assert "`database-shop` is the Secret that leads to a clone" in run("check", code=3).output
+
+
 def test_a_clone_that_no_environment_has_is_found_and_goes_when_asked(
     site: Path, run: Run, postgres: Server, cluster: FakeCluster
 ) -> None:

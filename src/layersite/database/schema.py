@@ -36,7 +36,8 @@ class Column:
 class Relation:
     """One table or what resembles it, under the name that SQL needs, such as `public."order"`.
 
-    `parent` is the root of its partitions, where it is one; `unique` are the column sets that may not repeat.
+    `parent` is the root of its partitions, where it is one; `unique` are the column sets that may not repeat;
+    `repeated` the columns whose values mostly do.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Relation:
     unique: tuple[tuple[str, ...], ...] = ()
     pages: int = 0
     rows: int = 0
+    repeated: frozenset[str] = frozenset()
 
     @property
     def holds_rows(self) -> bool:
@@ -87,3 +89,8 @@ class Schema:
     def root(self, relation: Relation) -> Relation:
         """Return the relation whose contract holds for `relation`: the root of its partitions, or itself."""
         return self.relations[relation.parent] if relation.parent else relation
+
+    def rooted(self, reference: Reference) -> Reference:
+        """Return `reference` between the relations whose contracts hold for its ends."""
+        ends = (self.root(self.relations[name]).name for name in (reference.relation, reference.target))
+        return Reference(next(ends), reference.columns, next(ends), reference.target_columns, reference.is_virtual)

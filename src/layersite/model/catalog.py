@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from layersite.model.database import secret_name
 from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import dns_label
@@ -206,6 +207,12 @@ def _cross_problems(name: str, app: App, document: Document, site: Site, known: 
             text = f"`{need.database}` is not among `databases` of layersite.yaml"
             near = near_miss(need.database, site.databases)
             problems.append(document.problem(("needs", index, "database"), text + near))
+    for index, secret in enumerate(app.secrets):
+        if secret.name in map(secret_name, site.databases):
+            text = (
+                f"`{secret.name}` is the Secret that leads to a clone, which the bot writes; give this one another name"
+            )
+            problems.append(document.problem(("secrets", index, "name"), text))
     return problems
 
 

@@ -101,7 +101,7 @@ def _references(schema: Schema, contract: Contract) -> Found:
             elif unknown := [column for column in columns if column not in relation.columns]:
                 yield ("references", index), f"{name} has no column `{unknown[0]}`"
     known = [each for each in Reference.declared(contract) if {each.relation, each.target} <= set(schema.relations)]
-    for reference in (*schema.references, *known):
+    for reference in dict.fromkeys(map(schema.rooted, (*schema.references, *known))):
         yield from _pairs(reference, contract)
 
 

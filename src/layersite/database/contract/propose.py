@@ -133,7 +133,7 @@ def _shaped(seen: Sequence[str]) -> str | None:
 def _align(schema: Schema, found: dict[str, Action | dict[str, Action]]) -> None:
     """Let both sides of each reference have the same action: that of what is referred to."""
     for _ in range(len(schema.references) + 1):
-        for reference in schema.references:
+        for reference in map(schema.rooted, schema.references):
             mine, theirs = found.get(reference.relation), found.get(reference.target)
             for column, target in zip(reference.columns, reference.target_columns, strict=True):
                 if isinstance(mine, dict) and isinstance(theirs, dict):

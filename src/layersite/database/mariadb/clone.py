@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from layersite.database.clone.api import Copied, Order, Taken, private_name
 from layersite.database.ledger import Record, Role
@@ -126,7 +126,8 @@ class MariaDBClones:
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is connected to it, if it is there."""
         for (number,) in self._session.ask("SELECT id FROM information_schema.processlist WHERE db = %s", name):
-            self._session.ask(f"KILL {int(number)}")
+            with suppress(DatabaseError):  # it may have ended by itself; where it goes on, the next statement fails
+                self._session.ask(f"KILL {int(number)}")
         self._session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
         ledger.forget(self._session, name)
 

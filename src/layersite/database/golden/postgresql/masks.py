@@ -27,21 +27,31 @@ def key_settings(key: bytes) -> Mapping[str, str]:
 class Selection:
     """What a masked copy reads of one relation: `columns` go into it, `expressions` make their values.
 
-    `hashes` are computed once per row, in the subquery `m`, as h0, h1 and so on.
+    `hashes` are computed once per row, in the subquery `m`, as h0, h1 and so on; `maps` once per different value, in
+    the subqueries d0, d1 and so on, for a hash takes longer than to find it again.
     """
 
     columns: list[str] = field(default_factory=list)
     expressions: list[str] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
+    maps: list[tuple[str, str]] = field(default_factory=list)
 
     def query(self, relation: str, condition: str = "true") -> str:
         """Return the SELECT of the rows that meet `condition`."""
         named = ", ".join(f"{sql} AS h{index}" for index, sql in enumerate(self.hashes))
         lateral = f" CROSS JOIN LATERAL (SELECT {named} OFFSET 0) m" if named else ""
-        return f"SELECT {', '.join(self.expressions)} FROM ONLY {relation} t{lateral} WHERE {condition}"
+        joins = "".join(
+            f" LEFT JOIN (SELECT d.v, {sql} AS h FROM (SELECT DISTINCT {value} AS v FROM ONLY {relation} t"
+            f" WHERE {condition}) d OFFSET 0) d{index} ON d{index}.v = {value}"
+            for index, (value, sql) in enumerate(self.maps)
+        )
+        return f"SELECT {', '.join(self.expressions)} FROM ONLY {relation} t{joins}{lateral} WHERE {condition}"
 
-    def hash(self, domain: str, value: str) -> str:
+    def hash(self, domain: str, value: str, repeats: bool = False) -> str:
         """Compute the keyed hash of the text `value` and return what it is called."""
+        if repeats:
+            self.maps.append((f'({value}) COLLATE "C"', _hmac(domain, "d.v")))
+            return f"d{len(self.maps) - 1}.h"
         self.hashes.append(_hmac(domain, value))
         return f"m.h{len(self.hashes) - 1}"
 
@@ -73,8 +83,9 @@ def _expression(made: Selection, relation: Relation, column: Column, action: Act
         return f"CASE WHEN {there} IS NOT NULL THEN {_document(made, action, there)}::{column.type} END"
     if column.array:
         return _each(there, column, action)
+    repeats = column.name in relation.repeated
     text = f"lower({there}::text)" if column.folds_case else f"{there}::text"
-    return f"({_value(action, made.hash(domain_of(action), text), text, column)})::{column.type}"
+    return f"({_value(action, made.hash(domain_of(action), text, repeats), text, column)})::{column.type}"
 
 
 def _hmac(domain: str, value: str) -> str:

@@ -1,6 +1,7 @@
 """Read what a PostgreSQL database consists of from its catalog, in one transaction's view of it."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 from layersite.database.golden.postgresql.connect import Connection
@@ -46,6 +47,12 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
 WHERE i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL AND k.place <= i.indnkeyatts
 GROUP BY i.indexrelid, i.indrelid, i.indisprimary"""
 
+_REPEATED = """
+SELECT c.oid, s.attname FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+WHERE NOT s.inherited AND c.reltuples > 10000
+    AND (s.n_distinct BETWEEN 1 AND c.reltuples / 5 OR s.n_distinct BETWEEN -0.2 AND -1e-9)"""
+
 _REFERENCES = """
 SELECT c.conrelid, c.confrelid,
     ARRAY(SELECT a.attname FROM unnest(c.conkey) WITH ORDINALITY k(n, o)
@@ -87,7 +94,17 @@ def read_schema(connection: Connection) -> Schema:
     for oid, _, letter, _, root, _, count in rows:
         counted[oid] += count if letter != "p" else 0
         counted[root] += count if letter != "p" else 0
-    relations = {row[1]: _relation(row, columns[row[0]], unique[row[0]], names, counted[row[0]]) for row in rows}
+    repeated: dict[int, set[str]] = defaultdict(set)
+    for oid, name in connection.execute(_REPEATED):
+        repeated[oid].add(name)
+    relations = {
+        row[1]: replace(
+            _relation(row, columns[row[0]], unique[row[0]], names),
+            rows=counted[row[0]],
+            repeated=frozenset(repeated[row[0]]),
+        )
+        for row in rows
+    }
     references = tuple(
         Reference(names[one], tuple(mine), names[other], tuple(theirs))
         for one, other, mine, theirs in connection.execute(_REFERENCES)
@@ -98,18 +115,13 @@ def read_schema(connection: Connection) -> Schema:
 
 
 def _relation(
-    row: tuple[Any, ...],
-    columns: dict[str, Column],
-    keys: list[tuple[bool, tuple[str, ...]]],
-    names: dict[int, str],
-    count: int,
+    row: tuple[Any, ...], columns: dict[str, Column], keys: list[tuple[bool, tuple[str, ...]]], names: dict[int, str]
 ) -> Relation:
-    """A partitioned table has as many rows as its partitions have."""
     oid, name, letter, is_partition, root, pages, _ = row
     kind = "partition" if is_partition and letter == "r" else _KINDS[letter]
     primary = next((key for is_primary, key in keys if is_primary), ())
     parent = names[root] if is_partition else None
-    return Relation(name, kind, columns, oid, parent, primary, tuple(key for _, key in keys), pages, count)
+    return Relation(name, kind, columns, oid, parent, primary, tuple(key for _, key in keys), pages)
 
 
 def _column(

@@ -37,7 +37,7 @@ class _Search:
         self._names = {relation.oid: relation.name for relation in schema.relations.values()}
         cut = {(each.relation, each.columns) for each in contract.references if each.cut}
         known = (*schema.references, *Reference.declared(contract))
-        self._references = [each for each in known if (each.relation, each.columns) not in cut]
+        self._references = [each for each in known if (schema.rooted(each).relation, each.columns) not in cut]
         self._taken: Places = defaultdict(set)
 
     def rows(self) -> Rows:
@@ -102,7 +102,8 @@ class _Search:
         joined, waiting = set(self._subset.seeds), list(self._subset.seeds)
         while waiting:
             name = waiting.pop()
-            ends = [{each.relation, each.target} for each in self._references]
+            rooted = map(self._schema.rooted, self._references)
+            ends = [{each.relation, each.target} for each in rooted]
             further = {other for pair in ends if name in pair for other in pair} - joined
             joined |= further
             waiting += further
