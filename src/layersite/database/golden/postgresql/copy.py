@@ -18,8 +18,8 @@ from layersite.model.contract import Action, Contract
 
 __all__ = ["Part", "Rows", "copy_parts", "parts", "snapshot"]
 
-_PAGES = 8192
-"""How many pages (64 MB) one range has: enough to keep each worker busy, small enough to share the last table."""
+_PAGES = 2048
+"""How many pages (16 MB) one range has: enough to keep each worker busy, small enough to share the last table."""
 _TIDS = 20_000
 _BUFFER = 1 << 18
 
