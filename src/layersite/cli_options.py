@@ -3,8 +3,8 @@
 import click
 
 from layersite.model.errors import PartialError
-from layersite.reconcile import Outcome
 from layersite.report import Console
+from layersite.writer import Outcome
 
 __all__ = ["by_option", "dry_run_option", "finish", "output_option"]
 

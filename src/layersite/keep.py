@@ -14,8 +14,8 @@ from layersite.model.errors import UnknownNameError
 from layersite.model.life import Lease
 from layersite.model.site import Site
 from layersite.plan import Action, Plan, hold_back, lease
-from layersite.reconcile import Outcome, trailer
 from layersite.store import Write
+from layersite.writer import Outcome, trailer
 
 __all__ = ["Keeper"]
 

@@ -4,25 +4,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
-from layersite import __version__
+from layersite import __version__, second_look
 from layersite.follow import Follower, Stores, first_standings
 from layersite.forge import Forge
 from layersite.gate import Gate
-from layersite.model.capacity import Capacity
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.database import Suited
-from layersite.model.document import near_miss, read_document
-from layersite.model.environment import Environment, Member, Tombstone, changes_of, to_yaml
+from layersite.model.document import near_miss
+from layersite.model.environment import Environment, Member, Tombstone, changes_of
 from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
-from layersite.model.standing import Standing
 from layersite.plan import (
-    PRIORITY_LABEL,
     Action,
     Group,
     Plan,
@@ -38,46 +34,16 @@ from layersite.plan import (
     plan_again,
     plan_named,
     plan_rest,
-    queue,
     remove,
 )
 from layersite.report.comment import Mark
-from layersite.store import Snapshot, Write
+from layersite.store import Snapshot
+from layersite.writer import Outcome, Renders, Writer
 
-__all__ = ["Bot", "Decided", "Outcome", "Renders", "trailer"]
+__all__ = ["Bot", "Decided"]
 
-
-_AT_ONCE = 8
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
-
-
-class Renders(Protocol):
-    """Makes an environment's files."""
-
-    def render(self, environment: Environment) -> dict[str, bytes]:
-        """Return the files by path."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run decided and did; `commit` is None where nothing was written.
-
-    `standings` tell how the environments stood in the end that the run followed; `unseen` is why it could not be said
-    whether all is well with those that it left alone.
-    """
-
-    plan: Plan
-    commit: str | None = None
-    dry_run: bool = False
-    standings: tuple[Standing, ...] = ()
-    unseen: LayersiteError | None = None
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """The environments that are not where they should be, or whose people could not be told."""
-        bad = {each.name for each in self.standings if each.state in ("failed", "unseen", "stuck") or not each.is_told}
-        return tuple(sorted(bad | {refusal.name for refusal in self.plan.refusals if refusal.is_error}))
 
 
 @dataclass(frozen=True)
@@ -122,20 +88,20 @@ class Bot:
         world = self._world(snapshot, heads)
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, self._planner(changes))
-            drafts = self._render(plan := self._select(plan, changes, only), snapshot)
-            moved = self._moved(plan, changes)
+            drafts = self._writer.draft(plan := self._select(plan, changes, only), snapshot)
+            moved = second_look.moved(self.forge, plan, changes)
             if not moved:
                 break
             self.tell(f"{', '.join(sorted({str(change) for change in moved.values()}))} moved meanwhile, looking again")
             changes = self.forge.changes()
         plan = leave(plan, {name: f"{change} moves, the next run looks again" for name, change in moved.items()})
-        plan = hold_back(plan, self._unproven(plan, changes))
+        plan = hold_back(plan, second_look.unproven(self.forge, plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
-        plan = self._queue(plan, drafts, snapshot, changes)
+        plan = self._writer.queue(plan, drafts, snapshot, changes)
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
-        return Decided(self._carry_out(plan, drafts, snapshot, dry_run), snapshot, people, since)
+        return Decided(self._writer.commit(plan, drafts, snapshot, dry_run), snapshot, people, since)
 
     def follow(self, decided: Decided) -> Outcome:
         """See every environment of a plan to its end, and tell its people."""
@@ -224,7 +190,7 @@ class Bot:
             raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
         world = replace(self._world(snapshot, self._heads()), resetting={name})
         _, plan = self.gate.plan(world, lambda world: plan_again(world, name))
-        outcome = self._carry_out(plan, self._render(plan, snapshot), snapshot, dry_run)
+        outcome = self._writer.commit(plan, self._writer.draft(plan, snapshot), snapshot, dry_run)
         if outcome.failed:
             raise PartialError("; ".join(refusal.reason for refusal in outcome.plan.refusals))
         result = outcome.plan.actions[0].result
@@ -233,10 +199,14 @@ class Bot:
     def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
-        drafts = self._render(plan, snapshot)
-        plan = self._queue(plan, drafts, snapshot, ())
-        done = self._carry_out(plan, drafts, snapshot, dry_run)
+        drafts = self._writer.draft(plan, snapshot)
+        plan = self._writer.queue(plan, drafts, snapshot, ())
+        done = self._writer.commit(plan, drafts, snapshot, dry_run)
         return self.follow(Decided(done, snapshot, people, {}))
+
+    @property
+    def _writer(self) -> Writer:
+        return Writer(self.site, self.store, self.renderer, self.follower, self.tell)
 
     def _planner(self, changes: list[Change]) -> Callable[[World], Plan]:
         return lambda world: make_plan(world, changes, self.now())
@@ -277,95 +247,6 @@ class Bot:
             tuple(refusal for refusal in plan.refusals if refusal.name in names),
         )
 
-    def _moved(self, plan: Plan, changes: Iterable[Change]) -> dict[str, Change]:
-        """Ask for each change that is about to be shown by itself; return those that are not as listed, by environment.
-
-        It is the last thing before the commit, so that the newest head wins and what was closed meanwhile stays away.
-        """
-        concerned = _concerned(plan, changes)
-        found = self._find(list(concerned.values()))
-        return {
-            name: change
-            for (name, _), change in concerned.items()
-            if (now := found[change.key]) is None or now.sha != change.sha
-        }
-
-    def _find(self, changes: Sequence[Change]) -> dict[tuple[str, int | str], Change | None]:
-        """Ask the forge for each change by itself."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return dict(zip((change.key for change in changes), pool.map(self.forge.find, changes), strict=True))
-
-    def _unproven(self, plan: Plan, changes: list[Change]) -> dict[str, str]:
-        """Ask for each change of a removed environment by itself; an open one that the listing lacks stops the removal.
-
-        A listing that is well-formed but wrong would otherwise delete what is alive.
-        """
-        listed = {change.key for change in changes}
-        missing = {
-            action.name: [change for change in changes_of(action.result.members) if change.key not in listed]
-            for action in plan.having("remove")
-            if action.result
-        }
-        found = self._find([change for each in missing.values() for change in each])
-        unproven = {}
-        for name, gone in missing.items():
-            if names := ", ".join(str(change) for change in gone if found[change.key] is not None):
-                unproven[name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
-        return unproven
-
-    def _render(self, plan: Plan, snapshot: Snapshot) -> dict[str, Write | str]:
-        """Return for what the plan changes what will be written, or why it cannot be."""
-        drafts: dict[str, Write | str] = {}
-        for action in plan.having("create", "update", "remove", "forget"):
-            try:
-                entry = snapshot.entries.get(action.name)
-                files = self._files(action.result)
-                drafts[action.name] = Write(action.name, files, entry.tree if entry else None, trailer(action.result))
-            except LayersiteError as error:
-                drafts[action.name] = str(error)
-        return drafts
-
-    def _queue(
-        self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, changes: Iterable[Change]
-    ) -> Plan:
-        """Let what there is no room for wait."""
-        if self.site.capacity == Capacity():
-            return plan
-        rendered = {
-            name: read_document(Path(name), name, draft.files["environment.yaml"].decode()).parse(Environment)
-            for name, draft in drafts.items()
-            if isinstance(draft, Write) and draft.files and "environment.yaml" in draft.files
-        }
-        current = [entry.environment for entry in snapshot.entries.values() if entry.environment]
-        groups = group(changes, self.site.repositories)
-        first = {each.name for each in groups if any(PRIORITY_LABEL in change.labels for change in each.changes)}
-        return queue(plan, self.site.capacity, rendered, current, first)
-
-    def _carry_out(self, plan: Plan, drafts: Mapping[str, Write | str], snapshot: Snapshot, dry_run: bool) -> Outcome:
-        """Commit together what the plan changes; what could not be rendered is held back."""
-        wanted = {action.name: drafts[action.name] for action in plan.actions if action.verb != "leave"}
-        plan = hold_back(plan, {name: draft for name, draft in wanted.items() if isinstance(draft, str)})
-        actions = plan.having("create", "update", "remove", "forget")
-        for action in actions:
-            self.tell(f"{action.verb} {action.name}: {action.reason}")
-        writes = [draft for draft in wanted.values() if isinstance(draft, Write)]
-        if self.site.capacity != Capacity():  # a concurrent run must not fill the same room
-            created = {action.name for action in plan.having("create")}
-            writes = [replace(each, beside=snapshot.tree) if each.name in created else each for each in writes]
-        if dry_run or not writes:
-            return Outcome(plan, dry_run=dry_run)
-        self.tell(f"pushing {len(writes)} environments")
-        done = self.store.commit(writes, _subject(list(actions)))
-        if done.commit is not None:
-            self.follower.nudge(snapshot.commit, done.commit, done.written)
-        text = "somebody else changed it in the environments repository meanwhile; the next run looks again"
-        return Outcome(hold_back(plan, dict.fromkeys(done.conflicts, text)), done.commit)
-
-    def _files(self, result: Environment | Tombstone | None) -> dict[str, bytes] | None:
-        if isinstance(result, Environment):
-            return self.renderer.render(result)
-        return {"tombstone.yaml": to_yaml(result).encode()} if result else None
-
     def _members_at(self, apps: Mapping[str, str]) -> tuple[Member, ...]:
         by_commit: dict[tuple[str, str], list[str]] = {}
         for name, ref in apps.items():
@@ -387,16 +268,6 @@ class Bot:
         )
 
 
-def _concerned(plan: Plan, changes: Iterable[Change]) -> dict[tuple[str, Change], Change]:
-    """Return the changes whose commits are about to be written, by environment and change."""
-    listed = {change.key: change for change in changes}
-    actions = plan.having("create", "update")
-    shown = [
-        (action.name, change) for action in actions if action.result for change in changes_of(action.result.members)
-    ]
-    return {(name, change): listed[change.key] for name, change in shown if change.key in listed}
-
-
 def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str, Sequence[Change]]:
     """Return the changes that each environment of `plan` concerns: those that are open, else those that it shows."""
     people: dict[str, Sequence[Change]] = {each.name: each.changes for each in groups}
@@ -406,19 +277,3 @@ def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str
         people.setdefault(action.name, changes_of(shown.members) if shown else ())
     names = {action.name for action in plan.actions} | {refusal.name for refusal in plan.refusals}
     return {name: people.get(name, ()) for name in sorted(names)}
-
-
-def _subject(actions: list[Action]) -> str:
-    if len(actions) == 1:
-        return f"{actions[0].verb} {actions[0].name}"
-    verbs = ("create", "update", "remove", "forget")
-    counts = [f"{sum(action.verb == verb for action in actions)} {verb}" for verb in verbs]
-    return f"environments: {', '.join(count for count in counts if not count.startswith('0'))}"
-
-
-def trailer(result: Environment | Tombstone | None) -> str:
-    """Return the commit's line for one environment; branch names and titles, which anyone can choose, stay out."""
-    if result is None:
-        return ""
-    members = [f"{m.repository}{f'#{m.number}' if m.number else ''}@{m.sha[:12]}" for m in result.members]
-    return " ".join([result.name, f"generation {result.generation}", *members])

@@ -16,8 +16,9 @@ from layersite.model.environment import Environment, to_yaml
 from layersite.model.errors import LayersiteError
 from layersite.model.site import Images, Site
 from layersite.process import git
-from layersite.reconcile import Bot, Outcome
+from layersite.reconcile import Bot
 from layersite.store import Committed, Snapshot, Store, Write
+from layersite.writer import Outcome
 
 from .plan.conftest import SHOP, make_catalog, make_site
 from .store.writer import files_of
