@@ -218,7 +218,7 @@ def test_its_people_learn_what_its_migrations_may_do() -> None:
     data = {"shop": Data(name="env_web_42__shop", golden="golden_shop_1", notes=(note,))}
     scene = Scene()
     list(scene.follow(replace(DEPLOYING, environment=environment().model_copy(update={"data": data}))))
-    text = "- `shop`: `db/2.sql:1`: Dropping \\<b\\>a\\</b\\> table (ban-drop-table)"
+    text = "- `shop`: `db/2.sql:1`: Dropping `<b>a</b>` table (ban-drop-table)"
     assert text in scene.talk.bodies["web-42"]
 
 
