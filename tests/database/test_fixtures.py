@@ -241,7 +241,7 @@ def test_the_apps_own_command_gets_the_address_in_a_variable(site: Path, postgre
     ("arguments", "code", "message"),
     [
         (("web-42", "shp"), 9, "no database `shp`, did you mean `shop`"),
-        (("web-43", "shop"), 12, "env_web_43__shop cannot be reached"),
+        (("web-43", "shop"), 13, "env_web_43__shop cannot be reached"),
     ],
 )
 def test_what_is_not_there_is_named(site: Path, arguments: tuple[str, str], code: int, message: str) -> None:

@@ -70,7 +70,7 @@ def test_a_golden_that_was_tampered_with_is_not_right(layersite: Command, postgr
             golden.execute("UPDATE staff SET email = 'mike.hillyer@real.example' WHERE staff_id = 1")
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         seen = layersite("verify", "pagila", name)
-        assert (seen.exit_code, "public.staff.email is not what `email` makes: 1 values" in seen.output) == (12, True)
+        assert (seen.exit_code, "public.staff.email is not what `email` makes: 1 values" in seen.output) == (13, True)
         comment = admin.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (name,)
         )
@@ -94,7 +94,7 @@ def test_a_wrong_variable_is_named_and_not_quoted(
     layersite("propose", "pagila")
     monkeypatch.setenv(f"LAYERSITE_DATABASE_PAGILA_{variable}", value)
     stopped = layersite("build", "pagila")
-    assert (stopped.exit_code, message in stopped.output, "hunter2" in stopped.output) == (12, True, False)
+    assert (stopped.exit_code, message in stopped.output, "hunter2" in stopped.output) == (13, True, False)
 
 
 def test_a_database_that_the_site_does_not_have_is_unknown(layersite: Command) -> None:
