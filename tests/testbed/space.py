@@ -95,7 +95,8 @@ class Space:
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="utf-8")
         resolver = self.directory / "resolv.conf"
         resolver.write_text("nameserver 127.0.0.1\n", encoding="utf-8")  # refuses at once; a real one would time out
-        private = f"mount --bind {resolver} /etc/resolv.conf && mount -t tmpfs tmpfs /run"
+        # Argo CD's repo-server asks for passwords through a socket of one fixed name in /tmp.
+        private = f"mount --bind {resolver} /etc/resolv.conf && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /tmp"
         script = f"{private} && {{ sleep infinity & wait; }}"  # the shell also reaps orphans
         argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]
         self._spawn("anchor", argv, {})
