@@ -177,8 +177,10 @@ def _with_forbidden(environment: Environment, files: dict[str, bytes], argocd: s
 
 
 def _is_well(application: Yaml) -> bool:
+    """Whether it is synced and healthy, and no sync goes on: of one that is deleted meanwhile, nothing would go."""
     status = application.get("status", {})
-    return [status.get(part, {}).get("status") for part in ("sync", "health")] == ["Synced", "Healthy"]
+    states = [status.get(part, {}).get("status") for part in ("sync", "health")]
+    return states == ["Synced", "Healthy"] and status.get("operationState", {}).get("phase") == "Succeeded"
 
 
 def _standing(application: Yaml) -> str:

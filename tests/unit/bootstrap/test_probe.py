@@ -85,7 +85,10 @@ class Site:
             "status": {
                 "sync": {"status": "OutOfSync" if refused else "Synced"},
                 "health": {"status": "Healthy"},
-                "operationState": {"syncResult": {"resources": refused}},
+                "operationState": {
+                    "phase": "Running" if refused else "Succeeded",
+                    "syncResult": {"resources": refused},
+                },
             },
         }
 
