@@ -1,6 +1,19 @@
 """From an opened pull request to a healthy environment and back to nothing, on a real cluster."""
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
 from tests.e2e.team import Team, wait_for
+
+SLOW = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {containers: [{name: main, readinessProbe: {initialDelaySeconds: 4}}]}}}
+"""
 
 
 def test_a_pull_request_becomes_a_running_environment_and_goes_again(team: Team) -> None:
@@ -36,6 +49,30 @@ def test_an_isolated_app_reaches_a_shared_one(team: Team) -> None:
     found = team.bed.kubectl("get", "service", "api", *where)
     assert found == f"ExternalName api.stage-{team.name}.svc.cluster.local"
     team.close("web", number)
+
+
+@pytest.fixture
+def api_app(team: Team) -> Iterator[Path]:
+    """The file of the app `api`, which is as it was again in the end."""
+    file = team.site / "apps" / "api" / "app.yaml"
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+
+
+def test_every_exposed_app_answers_at_its_own_address(team: Team, api_app: Path) -> None:
+    api_app.write_text(json.dumps(json.loads(api_app.read_text()) | {"expose": {}}))
+    web = team.open("web", "both-exposed", "the new web")
+    api = team.open("api", "both-exposed", "the new api")
+    team.layersite("reconcile")
+    team.shows("both-exposed", "the new web", app="web")
+    team.shows("both-exposed", "the new api", app="api")
+    team.shows("both-exposed", "the new api", app="web", path="/cgi-bin/api")
+    for app in ("api", "web"):
+        assert f"[{app}](http://both-exposed--{app}.{team.domain})" in team.comment("api", api)
+    team.close("web", web)
+    team.close("api", api)
+    team.layersite("reconcile")
 
 
 def test_two_repositories_and_one_branch_are_one_environment(team: Team) -> None:
@@ -74,3 +111,41 @@ def test_a_service_that_webhooks_wake(team: Team) -> None:
         wait_for("the new answer", lambda: team.get(name) == "by another")
         team.close("web", number)
         wait_for("the end", lambda: not team.namespaces() and not team.committed(), 90)
+
+
+def test_tearing_down_by_hand_waits_until_nothing_is_left(team: Team) -> None:
+    team.prepare("teardown")
+    number = team.open("web", "by-hand", "to be torn down")
+    name = f"web-{number}"
+    team.layersite("reconcile")
+    assert f"{name} is gone" in team.nox("teardown", name)
+    assert name not in team.namespaces() | team.applications()
+    assert f"Environment `{name}` is gone" in team.comment("web", number)
+    team.layersite("reconcile")
+    assert name not in team.namespaces() | team.applications()
+    team.commit("web", "by-hand", "back again")
+    team.layersite("reconcile")
+    team.shows(name, "back again")
+    team.close("web", number)
+    team.layersite("reconcile")
+    assert not team.namespaces()
+    assert not team.committed()
+
+
+def test_what_a_killed_run_left_unsaid_is_said_by_the_next(team: Team) -> None:
+    overlay = team.site / "apps" / "web" / "overlays" / "slow.yaml.j2"
+    overlay.parent.mkdir(exist_ok=True)
+    overlay.write_text(SLOW)
+    number = team.open("web", "killed", "survives")
+    running = team.start("reconcile")
+    wait_for("the comment", lambda: "is being deployed" in "".join(team.comments("web", number)))
+    running.kill()
+    running.wait()
+    assert team.status("web", "killed").startswith("pending")
+    team.layersite("reconcile")
+    assert f"Environment `web-{number}` is ready" in team.comment("web", number)
+    assert team.status("web", "killed").startswith("success")
+    overlay.unlink()
+    team.close("web", number)
+    team.layersite("reconcile")
+    assert not team.namespaces()
