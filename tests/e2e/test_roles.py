@@ -149,7 +149,7 @@ def test_what_hangs_is_named_and_let_go_by_force(environment: Environment) -> No
     _, outcome, _ = environment.run("environment_reap", code=2, timeout=5)
     assert outcome["state"] == "hanging"
     assert "example.com/never" in outcome["message"]
-    _, outcome, _ = environment.run("environment_reap", timeout=5, force=True)
+    _, outcome, _ = environment.run("environment_reap", timeout=30, force=True)
     assert outcome["state"] == "gone"
     assert not environment.is_there("namespace", environment.namespace)
 
