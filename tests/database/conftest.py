@@ -1,4 +1,7 @@
-"""What the tests on real servers share: one server of each kind, and real data where it lies beside the checkout."""
+"""What the tests on real servers share: one server of each kind, and real data where it lies beside the checkout.
+
+Each file of tests finds the servers without what another has made there.
+"""
 
 import os
 from collections.abc import Iterator
@@ -22,35 +25,53 @@ def client_programs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    """An embedded PostgreSQL 18."""
+def one_postgres() -> Iterator[Server]:
     with running(EMBEDDED) as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def postgres(one_postgres: Server) -> Iterator[Server]:
+    """An embedded PostgreSQL 18."""
+    yield one_postgres
+    one_postgres.clear("pagila")
+
+
 @pytest.fixture(scope="session")
-def postgres15() -> Iterator[Server]:
-    """Debian's PostgreSQL 15."""
+def one_postgres15() -> Iterator[Server]:
     if not DEBIAN.is_dir():
         pytest.skip("Debian's PostgreSQL 15 is not installed")
     with running(DEBIAN) as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def postgres15(one_postgres15: Server) -> Iterator[Server]:
+    """Debian's PostgreSQL 15."""
+    yield one_postgres15
+    one_postgres15.clear()
+
+
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDBServer]:
-    """Debian's MariaDB 10.11."""
+def one_mariadb() -> Iterator[MariaDBServer]:
     with running_mariadb() as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def mariadb(one_mariadb: MariaDBServer) -> Iterator[MariaDBServer]:
+    """Debian's MariaDB 10.11."""
+    yield one_mariadb
+    one_mariadb.clear()
+
+
 @pytest.fixture(scope="session")
-def pagila(postgres: Server) -> str:
+def pagila(one_postgres: Server) -> str:
     """The URI of the Pagila database, with all its data, on the embedded server; no test may change it."""
     if not PAGILA.is_dir():
         pytest.skip("the Pagila samples are not beside the checkout")
     scripts = (PAGILA / "pagila-schema.sql", PAGILA / "pagila-data.sql")
-    return postgres.create("pagila", "".join(path.read_text(encoding="utf-8") for path in scripts))
+    return one_postgres.create("pagila", "".join(path.read_text(encoding="utf-8") for path in scripts))
 
 
 @pytest.fixture

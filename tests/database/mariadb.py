@@ -91,6 +91,12 @@ class MariaDBServer:
         assert done.returncode == 0, done.stderr.decode()
         return self.uri(database)
 
+    def clear(self) -> None:
+        """Remove every database that tests have made."""
+        for (name,) in self.ask("SHOW DATABASES"):
+            if name not in ("information_schema", "mysql", "performance_schema", "sys"):
+                self.ask(f"DROP DATABASE `{name}`")
+
 
 @contextmanager
 def running_mariadb(*settings: str) -> Iterator[MariaDBServer]:

@@ -15,6 +15,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 __all__ = ["DEBIAN", "EMBEDDED", "UNPRIVILEGED", "Server", "following", "free_port", "running"]
 
@@ -64,6 +65,14 @@ class Server:
         with self.connect() as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'.encode())
             admin.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"'.encode())
+
+    def clear(self, *kept: str) -> None:
+        """Remove every database that tests have made, but those `kept`."""
+        with self.connect() as admin:
+            names = [name for (name,) in admin.execute("SELECT datname FROM pg_database")]
+            for name in {*names} - {"postgres", "template0", "template1", *kept}:
+                admin.execute(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(name)))
+                admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
     def run(self, database: str, sql: str) -> None:
         """Run a script with psql, which knows `COPY … FROM stdin`; it stops at the first error."""
