@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.e2e.many import argo_cd_alone, layersite_alone, measure_many
 from benchmarks.e2e.measure import Bench
-from benchmarks.e2e.seen import Seen, heard_pushes, listening, watching
+from benchmarks.e2e.seen import Seen, committing, listening, watching
 from benchmarks.e2e.sides import Generator, Side, github_shaped
 from benchmarks.e2e.table import SIDES, machine, table
 from layersite.place import Place
@@ -89,10 +89,8 @@ def _left(team: Team, prefix: str) -> list[str]:
 def _measure(bench: Bench, team: Team, folder: Path, options: argparse.Namespace) -> dict[str, int]:
     """Measure everything; return how many namespaces each side has left behind."""
     clones = folder / "clones"
-    with listening(heard_pushes(bench.seen, f"{team.name}-")) as address, listening(github_shaped(team)) as github:
-        config = {"url": address, "content_type": "json"}
-        hooks = f"/repos/{team.name}/environments/hooks"
-        team.api("POST", hooks, type="gitea", active=True, events=["push"], config=config)
+    repository = Path(team.bed.directory, "gitea", "data", "gitea-repositories", team.name, "environments.git")
+    with committing(bench.seen, repository, f"{team.name}-"), listening(github_shaped(team)) as github:
         ours = Side(team, "web", clones / "web")
         hooked = Generator(team, "hook", clones / "hook", SIDES[1], github=github)
         polled = Generator(team, "poll", clones / "poll", SIDES[2])

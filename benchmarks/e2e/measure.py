@@ -15,8 +15,8 @@ _SETTLE = 2
 """Seconds before each event, so that nobody is still busy with the one before."""
 _OPENED = {"Application": "Application", "pod ready": "pod ready", "Healthy": "Healthy"}
 _CLOSED = {"Application gone": "Application gone"}
-_COMMITTED = {"opened": {"commit": "added environment.yaml"}, "pushed": {"commit": "modified environment.yaml"}}
-_TIDIED = {"commit": "added tombstone.yaml", "namespace gone": "namespace gone", "all gone": "removed tombstone.yaml"}
+_COMMITTED = {"opened": {"commit": "A environment.yaml"}, "pushed": {"commit": "M environment.yaml"}}
+_TIDIED = {"commit": "A tombstone.yaml", "namespace gone": "namespace gone", "all gone": "D tombstone.yaml"}
 
 
 @dataclass(frozen=True)

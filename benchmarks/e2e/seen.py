@@ -7,14 +7,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
+from layersite.process import git
 from tests.testbed import Bed, binary
 
-__all__ = ["Seen", "heard_pushes", "listening", "watching"]
+__all__ = ["Seen", "committing", "listening", "watching"]
 
-_PATIENCE, _PAUSE = 180, 0.05
+_PATIENCE, _PAUSE, _BLINK = 180, 0.05, 0.005
 Json = Any  # what the cluster and the forge send; single fields of it are read
 
 
@@ -24,9 +26,9 @@ class Seen:
     def __init__(self) -> None:
         self._first: dict[tuple[str, str], float] = {}
 
-    def mark(self, what: str, name: str) -> None:
-        """Remember this moment, unless it was so before."""
-        self._first.setdefault((what, name), time.monotonic())
+    def mark(self, what: str, name: str, moment: float | None = None) -> None:
+        """Remember this moment, or the one given, unless it was so before."""
+        self._first.setdefault((what, name), moment or time.monotonic())
 
     def wait(self, what: str, names: Collection[str]) -> dict[str, float]:
         """Return when `what` came about for each of `names`: infinity for one that is not there after three minutes."""
@@ -36,21 +38,34 @@ class Seen:
         return {name: self._first.get((what, name), inf) for name in names}
 
 
-def heard_pushes(seen: Seen, prefix: str) -> Callable[[str, bytes], bytes]:
-    """Return what marks from the forge's push webhooks what was done to an environment: `added environment.yaml`.
+@contextmanager
+def committing(seen: Seen, repository: Path, prefix: str) -> Iterator[None]:
+    """Mark what is done to an environment, such as `A environment.yaml`, the moment `main` of the repository moves.
 
-    The names of the environments' applications begin with `prefix`.
+    The forge's own webhook comes seconds later. The names of the environments' applications begin with `prefix`.
     """
+    head, ended = repository / "refs" / "heads" / "main", Event()
 
-    def answer(path: str, body: bytes) -> bytes:
-        for commit in json.loads(body)["commits"]:
-            for verb in ("added", "modified", "removed"):
-                for parts in (path.split("/") for path in commit[verb] or ()):
-                    if len(parts) == 4 and parts[0] == "environments":
-                        seen.mark(f"{verb} {parts[3]}", f"{prefix}{parts[2]}")
-        return b"{}"
+    def read(last: str) -> None:
+        while not ended.wait(_BLINK):
+            found = head.read_text(encoding="ascii").strip()
+            if found and found != last:
+                moment = time.monotonic()
+                changed = git(
+                    "diff", "--name-status", "--no-renames", last, found, "--", "environments", cwd=repository
+                )
+                for verb, parts in ((line[0], line[2:].split("/")) for line in changed.splitlines()):
+                    if len(parts) == 4:
+                        seen.mark(f"{verb} {parts[3]}", f"{prefix}{parts[2]}", moment)
+                last = found
 
-    return answer
+    thread = Thread(target=read, args=(head.read_text(encoding="ascii").strip(),), name="commits", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(10)
 
 
 def _application(seen: Seen, name: str, item: Json) -> None:
