@@ -6,6 +6,7 @@ import click
 
 from layersite.bootstrap import FOLDER, files, stale, states, write
 from layersite.bootstrap.finding import Area, Finding, examine, skipped, wrong
+from layersite.cli_options import dry_run_option, output_option
 from layersite.model.errors import InvalidInputError, LayersiteError, SetupError
 from layersite.model.site import Site, load_site
 from layersite.model.yaml import Yaml
@@ -16,16 +17,12 @@ __all__ = ["bootstrap", "doctor"]
 
 _REPOSITORY = ("LAYERSITE_REPOSITORY_USERNAME", "LAYERSITE_REPOSITORY_PASSWORD")
 
-_output_option = click.option(
-    "--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON."
-)
-
 
 @click.command()
 @click.option("--check", "only_check", is_flag=True, help="Fail if what is committed is not current; change nothing.")
 @click.option("--apply", "to_cluster", is_flag=True, help="Also bring the objects to the cluster of kubectl's context.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
-@_output_option
+@dry_run_option
+@output_option
 @click.pass_obj
 def bootstrap(place: Place, only_check: bool, to_cluster: bool, dry_run: bool, output: str) -> None:
     """Render Argo CD's project and ApplicationSet of this site to bootstrap/, and with --apply set Argo CD up.
@@ -79,7 +76,7 @@ def _items(site: Site) -> list[Yaml]:
 
 @click.command()
 @click.option("--probe", "with_probe", is_flag=True, help="Also try it with an environment that comes and goes again.")
-@_output_option
+@output_option
 @click.pass_obj
 def doctor(place: Place, with_probe: bool, output: str) -> None:
     """Say what is wrong with what this site rests on, and how to mend it: git, forge, registries, Argo CD, cluster.

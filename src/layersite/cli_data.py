@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from layersite.cli_options import dry_run_option, output_option
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment
 from layersite.model.errors import DatabaseError, PartialError, UnknownNameError
@@ -13,10 +14,6 @@ from layersite.report import Console
 
 __all__ = ["clone", "golden"]
 
-_output_option = click.option(
-    "--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON."
-)
-_dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 _HEADER = ("golden", "built", "rows", "bytes", "server", "attestation")
 
 
@@ -31,7 +28,7 @@ def golden() -> None:
 
 @golden.command()
 @click.argument("database")
-@_dry_run_option
+@dry_run_option
 @click.pass_obj
 def propose(place: Place, database: str, dry_run: bool) -> None:
     """Write a first contract of DATABASE to data/DATABASE/contract.yaml, for people to review.
@@ -53,8 +50,8 @@ def propose(place: Place, database: str, dry_run: bool) -> None:
 @click.argument("database")
 @click.option("--max-age", type=click.FloatRange(0), default=0, help="Do nothing if a golden is no older, in hours.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Copies at a time.")
-@_dry_run_option
-@_output_option
+@dry_run_option
+@output_option
 @click.pass_obj
 def build(place: Place, database: str, max_age: float, workers: int, dry_run: bool, output: str) -> None:
     """Build, verify and publish a golden of DATABASE; with --dry-run only see whether its contract covers it."""
@@ -76,7 +73,7 @@ def build(place: Place, database: str, max_age: float, workers: int, dry_run: bo
 @golden.command()
 @click.argument("database")
 @click.argument("name", required=False)
-@_output_option
+@output_option
 @click.pass_obj
 def verify(place: Place, database: str, name: str | None, output: str) -> None:
     """Check the goldens of DATABASE again, or the one NAMEd: their attestations, and what they hold now."""
@@ -93,7 +90,7 @@ def verify(place: Place, database: str, name: str | None, output: str) -> None:
 
 @golden.command(name="list")
 @click.argument("database")
-@_output_option
+@output_option
 @click.pass_obj
 def list_(place: Place, database: str, output: str) -> None:
     """List the goldens of DATABASE, the newest first."""
@@ -113,8 +110,8 @@ def list_(place: Place, database: str, output: str) -> None:
     is_flag=True,
     help="Make the clones anew, of the newest goldens that suit it; what was written to them is lost.",
 )
-@_dry_run_option
-@_output_option
+@dry_run_option
+@output_option
 @click.pass_obj
 def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> None:
     """Bring the committed environment NAME the databases that it needs, where they are missing."""

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from layersite.cli_options import output_option
 from layersite.database.fixtures import FIXTURES_FILE, Filled, Fixtures, fill, load_fixtures
 from layersite.model.database import clone_name, variable_of
 from layersite.model.document import near_miss
@@ -23,7 +24,7 @@ _COMMAND_SECONDS = 1800
 @click.argument("environment")
 @click.argument("database")
 @click.option("--dry-run", is_flag=True, help="Make the rows up, and take all of it back.")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", help="A table for people, or JSON.")
+@output_option
 @click.pass_obj
 def fixtures(place: Place, environment: str, database: str, dry_run: bool, output: str) -> None:
     """Fill the empty tables of DATABASE of ENVIRONMENT with made-up rows, as data/DATABASE/fixtures.yaml says.
