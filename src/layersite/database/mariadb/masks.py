@@ -38,11 +38,11 @@ def columns_of(relation: Relation, actions: Mapping[str, Action]) -> list[str]:
     return [name for name, each in relation.columns.items() if not each.generated and actions[name] != "drop"]
 
 
-def query(relation: Relation, actions: Mapping[str, Action]) -> str:
-    """Return the SELECT that reads the masked rows of `relation`."""
+def query(relation: Relation, actions: Mapping[str, Action], condition: str = "TRUE") -> str:
+    """Return the SELECT that reads the masked rows of `relation` that meet `condition`, in which it is `t`."""
     names = columns_of(relation, actions)
     listed = ", ".join(_expression(relation.columns[name], actions[name]) for name in names)
-    return f"SELECT {listed or '1'} FROM {identifier(relation.name)}"
+    return f"SELECT {listed or '1'} FROM {identifier(relation.name)} t WHERE {condition}"
 
 
 def _expression(column: Column, action: Action) -> str:

@@ -1,6 +1,7 @@
 """The MariaDB server that holds goldens: drafts, checks, and publishing in an order that a kill cannot confuse."""
 
 import secrets
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import islice
@@ -8,15 +9,18 @@ from itertools import islice
 from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
 from layersite.database.golden.overlap import overlap
+from layersite.database.golden.subset import chosen, emptied
 from layersite.database.mariadb import checks, ledger
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.ddl import Definition, move
 from layersite.database.mariadb.describe import read_schema
 from layersite.database.mariadb.masks import columns_of, query
 from layersite.database.mariadb.source import MariaDBSource
-from layersite.model.contract import Contract
+from layersite.database.mariadb.subset import MariaDBReader
+from layersite.database.schema import Relation
+from layersite.model.contract import Action, Contract
 from layersite.model.database import Clone, Golden
-from layersite.model.errors import DatabaseError, LayersiteError
+from layersite.model.errors import LayersiteError
 
 __all__ = ["MariaDBServer"]
 
@@ -51,10 +55,6 @@ class MariaDBServer:
     def fill(self, source: Source, contract: Contract) -> Draft:
         """Make a draft with the masked rows of `source`; if that fails, nothing of it is left."""
         assert isinstance(source, MariaDBSource)  # noqa: S101  one engine gives both
-        if contract.subset is not None:
-            raise DatabaseError(
-                f"the contract of {self.database} asks for a subset, which MariaDB goldens cannot be yet"
-            )
         name = self._prefixes[0] + secrets.token_hex(4)
         ledger.begin(self.session, name)
         try:
@@ -69,6 +69,8 @@ class MariaDBServer:
         dropped = {each for each, action in contract.relations.items() if action == "drop"}
         views = {each: sql for each, sql in source.definition.views.items() if each not in dropped}
         found = self._definitions[name] = replace(source.definition, views=views)
+        reader = MariaDBReader(source.session, source.schema, contract)
+        part = chosen(reader, source.schema, contract)
         rows = 0
         charset = f"CHARACTER SET {found.character_set} COLLATE {found.collation}"
         self.session.ask(f"CREATE DATABASE {identifier(name)} {charset}")
@@ -76,16 +78,15 @@ class MariaDBServer:
             draft.ask("SET foreign_key_checks = 0, unique_checks = 0")
             found.make_tables(draft)
             for relation in source.schema.relations.values():
-                actions = contract.columns(relation.name)
-                if relation.kind != "table" or not actions:
+                listed = contract.columns(relation.name)
+                if relation.kind != "table" or not listed:
                     continue
+                actions = {**listed, **emptied(contract, relation.name)}
                 for column in [column for column, action in actions.items() if action == "drop"]:
                     draft.ask(f"ALTER TABLE {identifier(relation.name)} DROP COLUMN {identifier(column)}")
-                columns = columns_of(relation, actions)
-                made = source.session.stream(query(relation, actions))
-                while some := list(islice(made, _ROWS)):
-                    draft.insert(relation.name, columns, some if columns else [()] * len(some))
-                    rows += len(some)
+                places = part.get(relation.name)
+                for condition in ("TRUE",) if places is None else reader.conditions(relation.name, places):
+                    rows += _carry(source, draft, relation, actions, condition)
             found.add_keys(draft)
             for table in found.tables:
                 draft.ask(f"ANALYZE TABLE {identifier(table)}")
@@ -148,3 +149,15 @@ class MariaDBServer:
         """Remove a draft or a golden, if it is there."""
         self.session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
         ledger.forget(self.session, name)
+
+
+def _carry(
+    source: MariaDBSource, draft: Session, relation: Relation, actions: Mapping[str, Action], condition: str
+) -> int:
+    """Bring the masked rows that meet `condition`, and return how many there were."""
+    rows, columns = 0, columns_of(relation, actions)
+    made = source.session.stream(query(relation, actions, condition))
+    while some := list(islice(made, _ROWS)):
+        draft.insert(relation.name, columns, some if columns else [()] * len(some))
+        rows += len(some)
+    return rows

@@ -13,8 +13,9 @@ import psycopg
 
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
 from layersite.database.golden.postgresql.masks import selection
+from layersite.database.golden.subset import emptied
 from layersite.database.schema import Relation, Schema
-from layersite.model.contract import Action, Contract
+from layersite.model.contract import Contract
 
 __all__ = ["Part", "Rows", "copy_parts", "parts", "snapshot"]
 
@@ -69,9 +70,7 @@ def parts(schema: Schema, contract: Contract, rows: Rows) -> list[Part]:
 
 
 def _of(relation: Relation, root: Relation, contract: Contract, chosen: Sequence[str] | None) -> Iterator[Part]:
-    cut = [each for each in contract.references if each.cut and each.relation == root.name] if contract.subset else []
-    emptied: dict[str, Action] = {column: "null" for each in cut for column in each.columns}
-    made = selection(relation, {**contract.columns(root.name), **emptied})
+    made = selection(relation, {**contract.columns(root.name), **emptied(contract, root.name)})
     for weight, condition in _ranges(relation.pages) if chosen is None else _places(chosen):
         yield Part(made.query(relation.name, condition), root.name, tuple(made.columns), weight)
 

@@ -8,8 +8,9 @@ from layersite.database.golden.postgresql.archive import Archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
 from layersite.database.golden.postgresql.copy import copy_parts, parts
 from layersite.database.golden.postgresql.source import PostgreSQLSource
-from layersite.database.golden.postgresql.subset import chosen_rows
+from layersite.database.golden.postgresql.subset import PostgreSQLReader
 from layersite.database.golden.postgresql.values import identifier
+from layersite.database.golden.subset import chosen
 from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
@@ -76,7 +77,8 @@ def fill(uri: str, name: str, source: PostgreSQLSource, contract: Contract, sche
         with explained("the source's schema cannot be made again here"):
             draft.execute(schema_sql.before.encode())
         _drop_columns(draft, contract)
-        planned = parts(source.schema, contract, chosen_rows(source.connection, source.schema, contract))
+        chosen_rows = chosen(PostgreSQLReader(source.connection, source.schema), source.schema, contract)
+        planned = parts(source.schema, contract, chosen_rows)
         rows = copy_parts(source.another, uri, name, source.snapshot, planned, workers)
         with explained("the sequences cannot be set"):
             _set_sequences(source, draft)
