@@ -20,7 +20,8 @@ CREATE TABLE note (orders int, number int, body text,
   FOREIGN KEY (orders, number) REFERENCES line (orders, number));
 CREATE TABLE setting (name varchar(9) PRIMARY KEY);
 INSERT INTO country SELECT CONCAT('É', CHAR(64 + seq USING utf8mb4)) FROM seq_1_to_10;
-INSERT INTO customer SELECT seq, CONCAT('É', CHAR(65 + seq % 10 USING utf8mb4)), IF(seq > 2, seq - 2, NULL) FROM seq_1_to_100;
+INSERT INTO customer
+  SELECT seq, CONCAT('É', CHAR(65 + seq % 10 USING utf8mb4)), IF(seq > 2, seq - 2, NULL) FROM seq_1_to_100;
 INSERT INTO product SELECT seq FROM seq_1_to_50;
 INSERT INTO orders SELECT seq, 1 + seq % 100, NULL FROM seq_1_to_300;
 INSERT INTO line SELECT o.seq, n.seq, 1 + (o.seq + n.seq) % 40 FROM seq_1_to_300 o, seq_1_to_3 n;

@@ -35,16 +35,22 @@ def fetcher(database: str, kind: str, golden: str) -> Callable[[], None] | None:
     """Return what brings `golden` from the server of the goldens to that of the clones; None if they are one."""
     if not os.environ.get(variable_of(database, "GOLDENS")):
         return None
-    if kind != "postgresql":
-        text = f"{variable_of(database, 'GOLDENS')} is set, but goldens are brought from another server for PostgreSQL"
-        raise DatabaseError(f"{text} alone; build them on the server that holds the clones")
 
     def bring() -> None:
-        from layersite.database.clone.postgresql import PostgreSQL
-        from layersite.database.clone.restore import fetch
-
         with goldens_of(database, kind) as source, engine_of(database, kind) as target:
-            if isinstance(source, PostgreSQL) and isinstance(target, PostgreSQL):
+            if kind == "mariadb":
+                from layersite.database.mariadb.clone import MariaDBClones
+                from layersite.database.mariadb.fetch import fetch as fetch_mariadb
+
+                assert isinstance(source, MariaDBClones)  # noqa: S101  both are of one kind
+                assert isinstance(target, MariaDBClones)  # noqa: S101
+                fetch_mariadb(source, target, golden)
+            else:
+                from layersite.database.clone.postgresql import PostgreSQL
+                from layersite.database.clone.restore import fetch
+
+                assert isinstance(source, PostgreSQL)  # noqa: S101  both are of one kind
+                assert isinstance(target, PostgreSQL)  # noqa: S101
                 fetch(source, target, golden)
 
     return bring

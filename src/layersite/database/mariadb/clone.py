@@ -24,56 +24,55 @@ class MariaDBClones:
     """The server at `uri`, which is in `variable`. Every method raises DatabaseError."""
 
     def __init__(self, uri: str, variable: str) -> None:
-        self._uri, self._variable = uri, variable
-        self._session = Session(uri, "", f"the server in {variable}")
+        self._uri = uri
+        self.session = Session(uri, "", f"the server in {variable}")
 
     def close(self) -> None:
         """End the session and with it the locks that it holds."""
-        self._session.close()
+        self.session.close()
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Keep every other run from the clone `name` meanwhile."""
+    def locked(self, name: str, patience: int = _PATIENCE) -> Iterator[None]:
+        """Keep every other run from the clone or golden `name` meanwhile."""
         key = hashlib.sha256(f"layersite {name}".encode()).hexdigest()[:40]
-        if self._session.one("SELECT GET_LOCK(%s, %s)", key, _PATIENCE) != "1":
-            text = f"another run is at work on `{name}`, for more than {_PATIENCE} s"
+        if self.session.one("SELECT GET_LOCK(%s, %s)", key, patience) != "1":
+            text = f"another run is at work on `{name}`, for more than {patience} s"
             raise DatabaseError(f"{text}; run this again later")
         try:
             yield
         finally:
-            self._session.ask("DO RELEASE_LOCK(%s)", key)
+            self.session.ask("DO RELEASE_LOCK(%s)", key)
 
     def records(self) -> Mapping[str, Record]:
         """Return the goldens and clones of the server by name."""
-        return ledger.entries(self._session)
+        return ledger.entries(self.session)
 
     def has(self, name: str) -> bool:
         """Whether there is a database `name`, whoever made it, unless a run of ours did not finish it."""
-        return self._exists(name) and name not in ledger.begun(self._session)
+        return self._exists(name) and name not in ledger.begun(self.session)
 
     def ensure_role(self, order: Order) -> bool:
         """Make the clone's user, who cannot sign in yet; return whether it was missing."""
         name = order.name
         owner = Role(site=order.site, environment=order.environment, database=order.database)
-        found = self._session.one("SELECT count(*) FROM mysql.user WHERE user = %s", name)
-        known = ledger.users(self._session).get(name)
+        found = self.session.one("SELECT count(*) FROM mysql.user WHERE user = %s", name)
+        known = ledger.users(self.session).get(name)
         if found != "0" and known != owner:
             raise DatabaseError(f"there is a user `{name}` that is not this clone's; it was not touched: rename it")
         if found == "0":
-            ledger.begin(self._session, name, "user")
-            ledger.write(self._session, name, owner, kind="user")
-            self._session.ask(f"CREATE USER {identifier(name)} ACCOUNT LOCK")
+            ledger.begin(self.session, name, "user")
+            ledger.write(self.session, name, owner, kind="user")
+            self.session.ask(f"CREATE USER {identifier(name)} ACCOUNT LOCK")
         return bool(found == "0")
 
     def copy(self, golden: str, private: str, owner: str) -> Copied:
         """Copy the golden's tables to the new database `private`, which nobody may enter."""
-        ledger.begin(self._session, private)
-        with closing(self._session.another(golden)) as source:
+        ledger.begin(self.session, private)
+        with closing(self.session.another(golden)) as source:
             found = read_definition(source)
-            charset = f"CHARACTER SET {found.character_set} COLLATE {found.collation}"
-            self._session.ask(f"CREATE DATABASE {identifier(private)} {charset}")
+            found.make_database(self.session, private)
             begun = time.monotonic()
-            with closing(self._session.another(private)) as target:
+            with closing(self.session.another(private)) as target:
                 target.ask("SET foreign_key_checks = 0, unique_checks = 0")
                 found.make_tables(target)
                 method = copy_tables(source, target, found)
@@ -82,7 +81,7 @@ class MariaDBClones:
 
     def hand_over(self, private: str, owner: str, quiet: Quiet) -> None:
         """Quieten the copy; what it is given to its owner for has no name yet, so that happens when it gets it."""
-        with closing(self._session.another(private)) as inside:
+        with closing(self.session.another(private)) as inside:
             there = {str(name) for (name,) in inside.ask("SHOW TABLES")}
             for table in {*quiet.set, *quiet.empty} - there:
                 text = f"the contract quietens the table `{table}`, which the golden does not have"
@@ -98,16 +97,16 @@ class MariaDBClones:
 
     def publish(self, private: str, clone: Clone) -> None:
         """Give the copy its name, in place of one that has it until now, hand it to its user, and record it."""
-        with closing(self._session.another(clone.golden)) as source:
+        with closing(self.session.another(clone.golden)) as source:
             found = read_definition(source)
         self.drop(clone.name)
-        ledger.begin(self._session, clone.name)
-        move(self._session, private, clone.name, found, identifier(clone.name))
+        ledger.begin(self.session, clone.name)
+        move(self.session, private, clone.name, found, identifier(clone.name))
         # In a grant, `_` and `%` stand for any character: without the backslash a role would enter its neighbours.
         pattern = clone.name.replace("_", "\\_")
-        self._session.ask(f"GRANT ALL ON {identifier(pattern)}.* TO {identifier(clone.name)}")
-        ledger.write(self._session, clone.name, clone)
-        ledger.forget(self._session, private)
+        self.session.ask(f"GRANT ALL ON {identifier(pattern)}.* TO {identifier(clone.name)}")
+        ledger.write(self.session, clone.name, clone)
+        ledger.forget(self.session, private)
 
     def can_sign_in(self, name: str, password: str) -> bool:
         """Whether the user `name` reaches its database with `password`."""
@@ -121,26 +120,26 @@ class MariaDBClones:
         """Let the user `name` sign in with `password`, which the server gets to see only as a hash."""
         once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()  # the server's own way
         twice = hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
-        self._session.ask(f"ALTER USER {identifier(name)} IDENTIFIED BY PASSWORD %s ACCOUNT UNLOCK", f"*{twice}")
+        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED BY PASSWORD %s ACCOUNT UNLOCK", f"*{twice}")
 
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is connected to it, if it is there."""
-        for (number,) in self._session.ask("SELECT id FROM information_schema.processlist WHERE db = %s", name):
+        for (number,) in self.session.ask("SELECT id FROM information_schema.processlist WHERE db = %s", name):
             with suppress(DatabaseError):  # it may have ended by itself; where it goes on, the next statement fails
-                self._session.ask(f"KILL {int(number)}")
-        self._session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
-        ledger.forget(self._session, name)
+                self.session.ask(f"KILL {int(number)}")
+        self.session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
+        ledger.forget(self.session, name)
 
     def drop_role(self, name: str) -> None:
         """Remove the user `name`, if it is there."""
-        self._session.ask(f"DROP USER IF EXISTS {identifier(name)}")
-        ledger.forget(self._session, name, "user")
+        self.session.ask(f"DROP USER IF EXISTS {identifier(name)}")
+        ledger.forget(self.session, name, "user")
 
     def taken(self, site: str, prefix: str) -> list[Taken]:
         """Return everything on the server that runs of the site have made for clones, and nothing else."""
         clones = {n: each for n, each in self.records().items() if isinstance(each, Clone) and each.site == site}
-        users = {n: each for n, each in ledger.users(self._session).items() if each.site == site}
-        begun = ledger.begun(self._session)
+        users = {n: each for n, each in ledger.users(self.session).items() if each.site == site}
+        begun = ledger.begun(self.session)
         found = []
         owners: dict[str, Role | Clone] = {**users, **clones}
         for name, owner in sorted(owners.items()):
@@ -152,4 +151,4 @@ class MariaDBClones:
 
     def _exists(self, name: str) -> bool:
         sql = "SELECT count(*) FROM information_schema.schemata WHERE schema_name = %s"
-        return bool(self._session.one(sql, name) != "0")
+        return bool(self.session.one(sql, name) != "0")

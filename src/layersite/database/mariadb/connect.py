@@ -85,13 +85,11 @@ class Session:
             cursor.execute(sql)
             yield from cursor
 
-    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert `rows` in statements of many rows."""
-        marks = ", ".join(["%s"] * len(columns))
-        named = ", ".join(identifier(name).replace("%", "%%") for name in columns)
-        sql = f"INSERT INTO {identifier(table).replace('%', '%%')} ({named}) VALUES ({marks})"
-        with self._explained(f"the rows of {table} cannot be written"), self._connection.cursor() as cursor:
-            cursor.executemany(sql, rows)
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
+        """Insert rows that are written as a statement has them."""
+        head = f"INSERT INTO {identifier(table)} ({', '.join(map(identifier, columns))}) VALUES ".encode()
+        with self._explained(f"the rows of {table} cannot be written"):
+            self._connection.query(head + b",".join(rows))
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:

@@ -1,23 +1,58 @@
-"""Copy a golden's tables: their files, which the server then takes in, or their rows, several tables at a time."""
+"""Bring the rows of tables over, from server to server or within one: written out, or as the files that hold them."""
 
 import os
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.ddl import Definition
+from layersite.database.mariadb.masks import columns_of, query
+from layersite.database.schema import Relation
+from layersite.model.contract import Action
+from layersite.model.errors import DatabaseError
 
-__all__ = ["copy_tables"]
+__all__ = ["carry", "copy_tables"]
 
 _AT_ONCE = 4
+_BLOCK = 1 << 20
+"""How many bytes one INSERT has, about."""
 _COLUMNS = """
 SELECT column_name FROM information_schema.columns
 WHERE table_schema = %s AND table_name = %s AND generation_expression IS NULL ORDER BY ordinal_position"""
 _BY_ROWS = ("FULLTEXT KEY", "SPATIAL KEY", "PARTITION BY", " GENERATED ALWAYS AS ")
 """What a table's definition has where its files alone are not all of it."""
+
+
+def carry(source: Session, target: Session, relation: Relation, actions: Mapping[str, Action], condition: str) -> int:
+    """Bring the masked rows that meet `condition` and return how many there were; one block is read as another goes."""
+    columns, rows = columns_of(relation, actions), 0
+    with ThreadPoolExecutor(1) as writer:
+        last: Future[None] | None = None
+        for block in _blocks(source.stream(query(relation, actions, condition)), relation.name):
+            if last is not None:
+                last.result()
+            last = writer.submit(target.insert, relation.name, columns, block)
+            rows += len(block)
+        if last is not None:
+            last.result()
+    return rows
+
+
+def _blocks(rows: Iterable[tuple[bytes | None]], name: str) -> Iterator[list[bytes]]:
+    block, size = [], 0
+    for (row,) in rows:
+        if row is None:
+            raise DatabaseError(f"a row of {name} is larger than the source's `max_allowed_packet`; raise that there")
+        block.append(row)
+        size += len(row)
+        if size > _BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def copy_tables(source: Session, target: Session, definition: Definition) -> str:

@@ -32,6 +32,11 @@ class Definition:
     views: dict[str, str]
     triggers: tuple[tuple[str, str], ...]
 
+    def make_database(self, session: Session, name: str) -> None:
+        """Make the empty database `name`."""
+        charset = f"CHARACTER SET {self.character_set} COLLATE {self.collation}"
+        session.ask(f"CREATE DATABASE {identifier(name)} {charset}")
+
     def make_tables(self, session: Session) -> None:
         """Make the empty tables in the session's database."""
         for sql in self.tables.values():
@@ -42,6 +47,12 @@ class Definition:
         session.ask("SET foreign_key_checks = 0")
         for table, keys in self.foreign.items():
             session.ask(f"ALTER TABLE {identifier(table)} {', '.join(f'ADD {key}' for key in keys)}")
+
+    def analyze(self, session: Session) -> None:
+        """Let the server count rows and keys, and remember no values."""
+        session.ask("SET use_stat_tables = never")
+        for table in self.tables:
+            session.ask(f"ANALYZE TABLE {identifier(table)}")
 
     def add_programs(self, session: Session, definer: str | None = None) -> None:
         """Add routines, views and triggers, which act with the rights of `definer`, by default the session's."""
@@ -115,8 +126,7 @@ def move(session: Session, old: str, new: str, definition: Definition, definer: 
 
     A server cannot rename a database: its tables move, then follows what cannot move.
     """
-    charset = f"CHARACTER SET {definition.character_set} COLLATE {definition.collation}"
-    session.ask(f"CREATE DATABASE {identifier(new)} {charset}")
+    definition.make_database(session, new)
     session.ask("SET foreign_key_checks = 0")
     pairs = [
         f"{identifier(old)}.{identifier(name)} TO {identifier(new)}.{identifier(name)}" for name in definition.tables

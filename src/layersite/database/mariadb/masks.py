@@ -1,8 +1,9 @@
 """Masking rules as MariaDB expressions that run inside the source server: the same hashes, and so the same masks, as
 on PostgreSQL.
 
-The key is in two variables of the session. Each expression that needs a hash contains it as often as it uses it, for a
-subquery that computes it once would have the server write all rows of it to disk first.
+The key is in two variables of the session. A third holds the hash of the value at hand while its mask is made, for a
+subquery that computes it once would have the server write all rows of it to disk first. A row leaves the server as what
+an INSERT says of it, so whoever carries it over need not look into it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from layersite.model.contract import Action, Choice, Constant, Date, Identifier,
 from layersite.model.errors import DatabaseError
 
 __all__ = ["columns_of", "query", "set_key"]
+
+_HASH = "@layersite_hash"
+_SHAPES = ("geometry", "point", "linestring", "polygon", "multi")
 
 
 def set_key(session: Session, key: bytes) -> None:
@@ -31,6 +35,7 @@ def set_key(session: Session, key: bytes) -> None:
     padded = key.ljust(64, b"\0")
     for name, pad in (("inner", 0x36), ("outer", 0x5C)):
         session.ask(f"SET @layersite_{name} = UNHEX(%s)", bytes(byte ^ pad for byte in padded).hex())
+    session.ask(f"SET {_HASH} = SHA2('', 256)")  # so that its type is known
 
 
 def columns_of(relation: Relation, actions: Mapping[str, Action]) -> list[str]:
@@ -39,10 +44,20 @@ def columns_of(relation: Relation, actions: Mapping[str, Action]) -> list[str]:
 
 
 def query(relation: Relation, actions: Mapping[str, Action], condition: str = "TRUE") -> str:
-    """Return the SELECT that reads the masked rows of `relation` that meet `condition`, in which it is `t`."""
-    names = columns_of(relation, actions)
-    listed = ", ".join(_expression(relation.columns[name], actions[name]) for name in names)
-    return f"SELECT {listed or '1'} FROM {identifier(relation.name)} t WHERE {condition}"
+    """Return the SELECT of the masked rows of `relation` that meet `condition`, in which it is `t`, as `('a','1')`."""
+    columns = [relation.columns[name] for name in columns_of(relation, actions)]
+    listed = ", ',', ".join(_written(column, _expression(column, actions[column.name])) for column in columns)
+    row = f"CONCAT('(', {listed}, ')')" if columns else "'()'"
+    return f"SELECT CAST({row} AS BINARY) FROM {identifier(relation.name)} t WHERE {condition}"
+
+
+def _written(column: Column, value: str) -> str:
+    """Return the expression of `value` as a statement writes it."""
+    if column.type.startswith("bit"):
+        return f"COALESCE(CONCAT('0x', LPAD(HEX({value} + 0), 16, '0')), 'NULL')"
+    if column.family == "bytes" or column.type.startswith(_SHAPES):
+        return f"CASE WHEN {value} IS NULL THEN 'NULL' ELSE CONCAT('_binary', QUOTE({value})) END"
+    return f"QUOTE({_text(value)})"
 
 
 def _expression(column: Column, action: Action) -> str:
@@ -55,23 +70,23 @@ def _expression(column: Column, action: Action) -> str:
         return f"CASE WHEN {there} IS NOT NULL THEN {literal(action.value)} END"
     if isinstance(action, Date):
         subject = f"{_text(identifier(action.subject))}" if action.subject else "NULL"
-        return _moved(there, action, _hmac(domain_of(action), f"COALESCE({subject}, {_text(there)})"))
+        return _hashed(domain_of(action), f"COALESCE({subject}, {_text(there)})", _moved(there, action, _HASH))
     if isinstance(action, Json):
         return f"CASE WHEN {there} IS NOT NULL THEN JSON_MERGE_PATCH('{{}}', {_document(action, there)}) END"
     text = f"HEX({there})" if column.family == "bytes" else _text(there)
     folded = f"LOWER({text})" if column.folds_case else text
-    return _value(action, _hmac(domain_of(action), folded), text, column)
+    return _hashed(domain_of(action), folded, _value(action, _HASH, text, column))
 
 
 def _text(there: str) -> str:
     return f"CONVERT(CAST({there} AS CHAR) USING utf8mb4)"
 
 
-def _hmac(domain: str, value: str) -> str:
-    """Return the expression of a keyed hash, as 64 hex digits."""
+def _hashed(domain: str, value: str, made: str) -> str:
+    """Return the expression `made`, with the keyed hash of `value`, 64 hex digits, in its variable; NULL of NULL."""
     message = f"CONCAT({literal(domain)}, CHAR(31 USING utf8mb4), {value})"
     inner = f"UNHEX(SHA2(CONCAT(@layersite_inner, CAST({message} AS BINARY)), 256))"
-    return f"SHA2(CONCAT(@layersite_outer, {inner}), 256)"
+    return f"CASE WHEN ({_HASH} := SHA2(CONCAT(@layersite_outer, {inner}), 256)) IS NOT NULL THEN {made} END"
 
 
 def _document(rule: Json, there: str) -> str:
@@ -91,7 +106,7 @@ def _document(rule: Json, there: str) -> str:
 
 def _leaf(rule: Value, there: str) -> str:
     text = f"CONVERT({there} USING utf8mb4)"
-    return _value(rule, _hmac(domain_of(rule), text), text, None)
+    return _hashed(domain_of(rule), text, _value(rule, _HASH, text, None))
 
 
 def _object(tree: Mapping[str, object]) -> str:

@@ -1,10 +1,8 @@
 """The MariaDB server that holds goldens: drafts, checks, and publishing in an order that a kill cannot confuse."""
 
 import secrets
-from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
-from itertools import islice
 
 from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
@@ -12,20 +10,16 @@ from layersite.database.golden.overlap import overlap
 from layersite.database.golden.subset import chosen, emptied
 from layersite.database.mariadb import checks, ledger
 from layersite.database.mariadb.connect import Session, identifier
+from layersite.database.mariadb.copy import carry
 from layersite.database.mariadb.ddl import Definition, move
 from layersite.database.mariadb.describe import read_schema
-from layersite.database.mariadb.masks import columns_of, query
 from layersite.database.mariadb.source import MariaDBSource
 from layersite.database.mariadb.subset import MariaDBReader
-from layersite.database.schema import Relation
-from layersite.model.contract import Action, Contract
-from layersite.model.database import Clone, Golden
+from layersite.model.contract import Contract
+from layersite.model.database import Clone, Golden, golden_name
 from layersite.model.errors import LayersiteError
 
 __all__ = ["MariaDBServer"]
-
-_ROWS = 1000
-"""How many rows one INSERT has."""
 
 
 class MariaDBServer:
@@ -41,13 +35,13 @@ class MariaDBServer:
         return str(self.session.one("SELECT version()")).partition("-")[0]
 
     @property
-    def _prefixes(self) -> tuple[str, str]:
-        word = self.database.replace("-", "_")[:30]
-        return f"layersite_draft_{word}_", f"golden_{word}_"
+    def _stem(self) -> str:
+        return f"layersite_draft_{self.database.replace('-', '_')[:30]}"
 
     def clean(self) -> list[str]:
         """Drop what killed builds left; nobody else builds goldens of this database now."""
-        names = sorted(name for name in ledger.begun(self.session) if name.startswith(self._prefixes))
+        stems = (self._stem, golden_name(self.database, "").rstrip("_"))
+        names = sorted(name for name in ledger.begun(self.session) if name.rpartition("_")[0] in stems)
         for name in names:
             self.drop(name)
         return names
@@ -55,7 +49,7 @@ class MariaDBServer:
     def fill(self, source: Source, contract: Contract) -> Draft:
         """Make a draft with the masked rows of `source`; if that fails, nothing of it is left."""
         assert isinstance(source, MariaDBSource)  # noqa: S101  one engine gives both
-        name = self._prefixes[0] + secrets.token_hex(4)
+        name = f"{self._stem}_{secrets.token_hex(4)}"
         ledger.begin(self.session, name)
         try:
             rows = self._fill(name, source, contract)
@@ -72,8 +66,7 @@ class MariaDBServer:
         reader = MariaDBReader(source.session, source.schema, contract)
         part = chosen(reader, source.schema, contract)
         rows = 0
-        charset = f"CHARACTER SET {found.character_set} COLLATE {found.collation}"
-        self.session.ask(f"CREATE DATABASE {identifier(name)} {charset}")
+        found.make_database(self.session, name)
         with closing(self.session.another(name)) as draft:
             draft.ask("SET foreign_key_checks = 0, unique_checks = 0")
             found.make_tables(draft)
@@ -86,10 +79,9 @@ class MariaDBServer:
                     draft.ask(f"ALTER TABLE {identifier(relation.name)} DROP COLUMN {identifier(column)}")
                 places = part.get(relation.name)
                 for condition in ("TRUE",) if places is None else reader.conditions(relation.name, places):
-                    rows += _carry(source, draft, relation, actions, condition)
+                    rows += carry(source.session, draft, relation, actions, condition)
             found.add_keys(draft)
-            for table in found.tables:
-                draft.ask(f"ANALYZE TABLE {identifier(table)}")
+            found.analyze(draft)
         return rows
 
     def verify(self, draft: str, source: Source, contract: Contract) -> tuple[Check, ...]:
@@ -149,15 +141,3 @@ class MariaDBServer:
         """Remove a draft or a golden, if it is there."""
         self.session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
         ledger.forget(self.session, name)
-
-
-def _carry(
-    source: MariaDBSource, draft: Session, relation: Relation, actions: Mapping[str, Action], condition: str
-) -> int:
-    """Bring the masked rows that meet `condition`, and return how many there were."""
-    rows, columns = 0, columns_of(relation, actions)
-    made = source.session.stream(query(relation, actions, condition))
-    while some := list(islice(made, _ROWS)):
-        draft.insert(relation.name, columns, some if columns else [()] * len(some))
-        rows += len(some)
-    return rows
