@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from layersite import __version__, second_look
@@ -12,6 +13,7 @@ from layersite.forge import Forge
 from layersite.gate import Gate
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
+from layersite.model.command import Answer
 from layersite.model.database import Suited
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment, Member, Tombstone, changes_of
@@ -23,6 +25,7 @@ from layersite.plan import (
     Group,
     Plan,
     World,
+    answers,
     called,
     chosen_name,
     group,
@@ -54,6 +57,7 @@ class Decided:
     snapshot: Snapshot
     people: Mapping[str, Sequence[Change]]
     since: Mapping[str, str]
+    answers: Mapping[str, Sequence[Answer]]
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,10 @@ class Bot:
             reading, listing = pool.submit(self.store.read), pool.submit(self.forge.changes)
             heads = pool.submit(self._heads).result()
             changes, snapshot = listing.result(), reading.result()
-        world = self._world(snapshot, heads)
+        asked = self.follower.asked({each.name: each.changes for each in group(changes, self.site.repositories)})
+        world, now = replace(self._world(snapshot, heads), asked=asked), self.now()
         for _ in range(_ROUNDS):
-            world, plan = self.gate.plan(world, self._planner(changes))
+            world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
             drafts = self._writer.draft(plan := self._select(plan, changes, only), snapshot)
             moved = second_look.moved(self.forge, plan, changes)
             if not moved:
@@ -101,7 +106,9 @@ class Bot:
         plan = self._writer.queue(plan, drafts, snapshot, changes)
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
-        return Decided(self._writer.commit(plan, drafts, snapshot, dry_run), snapshot, people, since)
+        outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
+        said = answers(self.site, world.current, world.asked, outcome.plan, now)
+        return Decided(outcome, snapshot, people, since, said)
 
     def follow(self, decided: Decided) -> Outcome:
         """See every environment of a plan to its end, and tell its people."""
@@ -117,7 +124,7 @@ class Bot:
         except LayersiteError as error:
             self.tell(f"it cannot be said whether all is well with the others, the next run looks again: {error}")
             unseen = error
-        standings = first_standings(outcome.plan, snapshot, marks, decided.since, seen)
+        standings = first_standings(outcome.plan, snapshot, marks, decided.since, seen, decided.answers)
         ended = self.follower.follow(standings, outcome.commit or snapshot.commit, decided.people, left)
         return replace(outcome, standings=tuple(ended), unseen=unseen)
 
@@ -202,14 +209,11 @@ class Bot:
         drafts = self._writer.draft(plan, snapshot)
         plan = self._writer.queue(plan, drafts, snapshot, ())
         done = self._writer.commit(plan, drafts, snapshot, dry_run)
-        return self.follow(Decided(done, snapshot, people, {}))
+        return self.follow(Decided(done, snapshot, people, {}, {}))
 
     @property
     def _writer(self) -> Writer:
         return Writer(self.site, self.store, self.renderer, self.follower, self.tell)
-
-    def _planner(self, changes: list[Change]) -> Callable[[World], Plan]:
-        return lambda world: make_plan(world, changes, self.now())
 
     def _heads(self) -> dict[str, str]:
         """Return the commit of each default branch that an environment may show."""

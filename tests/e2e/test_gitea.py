@@ -362,6 +362,43 @@ def test_a_token_of_a_reader_says_that_it_must_be_able_to_write(shop: Shop, mona
     reader.close()
 
 
+def test_a_comment_is_heard_from_who_may_write_and_answered_once(shop: Shop, forge: GiteaForge, mona: Person) -> None:
+    shop.branch("work")
+    number = shop.propose("work")
+    path = f"/repos/{shop.slug}/issues/{number}/comments"
+
+    def asked(forge: GiteaForge) -> list[tuple[str, str, bool]]:
+        return [(each.by, each.text, bool(each.refusal)) for each in forge.asked(only(forge.changes()))]
+
+    assert asked(forge) == []
+    mona.do("POST", path, body="/layersite teardown")
+    assert asked(forge) == [(mona.name, "/layersite teardown", True)]
+    shop.owner.do("POST", path, body="/layersite wake 2h")
+    assert asked(forge)[1:] == [(shop.owner.name, "/layersite wake 2h", False)]
+    for each in forge.asked(only(forge.changes())):
+        forge.answer(each, is_done=not each.refusal)
+    again = shop.forge()
+    assert (asked(forge), asked(again)) == ([], [])
+    shop.owner.do("PUT", f"/repos/{shop.slug}/collaborators/{mona.name}", permission="write")
+    mona.do("POST", path, body="/layersite sleep")
+    assert asked(again) == [(mona.name, "/layersite sleep", False)]
+    again.close()
+
+
+def test_an_account_that_may_only_write_is_not_told_who_else_may(shop: Shop, mona: Person) -> None:
+    shop.branch("work")
+    number = shop.propose("work")
+    shop.owner.do("PUT", f"/repos/{shop.slug}/collaborators/{mona.name}", permission="write")
+    shop.owner.do("POST", f"/repos/{shop.slug}/issues/{number}/comments", body="/layersite sleep")
+    bot = shop.forge(mona.token)
+    (asked,) = bot.asked(only(bot.changes()))
+    assert "make its account an administrator" in asked.refusal
+    shop.owner.do("PUT", f"/repos/{shop.slug}/collaborators/{mona.name}", permission="admin")
+    shop.owner.do("POST", f"/repos/{shop.slug}/issues/{number}/comments", body="/layersite wake")
+    assert {each.refusal for each in bot.asked(only(bot.changes()))} == {""}
+    bot.close()
+
+
 @pytest.fixture
 def mailbox() -> Iterator[tuple[str, "Queue[tuple[dict[str, str], bytes]]"]]:
     """Return the address of a listener, and what was posted there."""
@@ -390,7 +427,7 @@ def test_webhooks_name_what_changed(
 ) -> None:
     url, posted = mailbox
     config = {"url": url, "content_type": "json", "secret": "s3cret"}
-    events = ["push", "pull_request", "pull_request_sync", "pull_request_label"]
+    events = ["push", "pull_request", "pull_request_sync", "pull_request_label", "pull_request_comment"]
     shop.owner.do("POST", f"/repos/{shop.slug}/hooks", type="gitea", active=True, config=config, events=events)
 
     def told(count: int) -> list[Nudge]:
@@ -419,6 +456,9 @@ def test_webhooks_name_what_changed(
     clone.commit()
     clone.git("push", "--quiet", "origin", "main")
     assert told(1) == [Nudge(shop.slug, None)]
+    for body in ("nice work", "/layersite wake"):
+        shop.owner.do("POST", f"/repos/{shop.slug}/issues/{number}/comments", body=body)
+    assert told(1) == [one]
     shop.owner.do("PATCH", f"/repos/{shop.slug}/pulls/{number}", state="closed")
     with pytest.raises(SignatureError):
         webhook_change(*posted.get(timeout=30), "another")

@@ -9,6 +9,7 @@ from layersite.follow import Follower, first_standings
 from layersite.follow.standings import SMOKE_FAILED
 from layersite.forge import Status
 from layersite.model.change import Change
+from layersite.model.command import Answer, Asked
 from layersite.model.database import Brought, Data, Delivery
 from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
 from layersite.model.errors import ForgeError, StoreError, ToolError
@@ -64,6 +65,7 @@ class Talk:
 
     bodies: dict[str, str] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
+    thumbs: list[tuple[int, bool]] = field(default_factory=list)
     is_down: bool = False
 
     def comment(self, change: Change, key: str) -> str | None:
@@ -73,6 +75,12 @@ class Talk:
         if self.is_down:
             raise ForgeError("the forge is down")
         self.bodies[key] = body
+
+    def asked(self, change: Change) -> list[Asked]:
+        return []
+
+    def answer(self, asked: Asked, is_done: bool) -> None:
+        self.thumbs.append((asked.comment, is_done))
 
     def set_status(self, change: Change, status: Status) -> None:
         self.statuses.append(status)
@@ -305,7 +313,7 @@ def test_one_set_by_hand_remembers_it_while_its_change_is_open() -> None:
 
 def plan(action: Action, *refusals: Refusal) -> dict[str, Standing]:
     snapshot = Snapshot(COMMIT, {"web-42": Entry(environment(generation=3), None, "t", "m")})
-    return first_standings(Plan((action,), refusals), snapshot, {}, {"web-42": "2026-01-01T00:00:00Z"}, {})
+    return first_standings(Plan((action,), refusals), snapshot, {}, {"web-42": "2026-01-01T00:00:00Z"}, {}, {})
 
 
 def told(state: str, summary: str = "x") -> dict[str, str | int]:
@@ -315,7 +323,7 @@ def told(state: str, summary: str = "x") -> dict[str, str | int]:
 def follow_up(mark: dict[str, str | int], seen: str) -> list[str]:
     snapshot = Snapshot(COMMIT, {"web-42": Entry(environment(generation=3), None, "t", "m")})
     leave = Plan((Action("leave", "web-42", "nothing changed"),))
-    return list(first_standings(leave, snapshot, {"web-42": mark}, {}, {"web-42": seen}))
+    return list(first_standings(leave, snapshot, {"web-42": mark}, {}, {"web-42": seen}, {}))
 
 
 def test_what_a_killed_run_left_unsaid_is_followed_again() -> None:
@@ -350,6 +358,20 @@ def test_what_was_told_is_left_alone_until_it_is_no_longer_true() -> None:
     assert follow_up(told("failed", SMOKE_FAILED), "ready") == []
     assert follow_up(told("failed"), "ready") == ["web-42"]
     assert follow_up(told("ready"), "failed") == ["web-42"]
+
+
+def test_who_asks_for_something_hears_what_became_of_it_and_sees_a_thumb() -> None:
+    done = Answer(Asked(CHANGE, 7, "mona", "/layersite pin because @all **demo**"), "it is pinned", True)
+    refused = Answer(Asked(replace(CHANGE, number=43), 8, "eve", "/layersite teardown"), "only who may write", False)
+    snapshot = Snapshot(COMMIT, {"web-42": Entry(environment(generation=3), None, "t", "m")})
+    leave = Plan((Action("leave", "web-42", "nothing changed"),))
+    mark = {"web-42": told("ready")}
+    standings = first_standings(leave, snapshot, mark, {}, {"web-42": "ready"}, {"web-42": (done, refused)})
+    scene = Scene()
+    scene.follow(*standings.values())
+    assert "- 👍 `/layersite pin because @all **demo**` by `mona`: it is pinned" in scene.talk.bodies["web-42"]
+    assert "- 👎 `/layersite teardown` by `eve`: only who may write" in scene.talk.bodies["web-42"]
+    assert set(scene.talk.thumbs) == {(7, True)}  # the other was said on a change that these are not the people of
 
 
 def test_what_argo_cd_has_not_looked_at_is_followed_whatever_was_told() -> None:

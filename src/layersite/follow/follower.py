@@ -11,9 +11,10 @@ from layersite.follow.standings import SMOKE_FAILED
 from layersite.follow.voice import Voice
 from layersite.forge import Conversation
 from layersite.model.change import Change
+from layersite.model.command import Asked
 from layersite.model.database import Delivery
 from layersite.model.environment import Environment, Tombstone, changes_of, to_yaml
-from layersite.model.errors import LayersiteError
+from layersite.model.errors import ForgeError, LayersiteError
 from layersite.model.site import Site
 from layersite.model.standing import FINAL, Standing
 from layersite.report import read_mark
@@ -67,6 +68,21 @@ class Follower:
                 for name, changes in people.items()
             }
             return {name: _common(read_mark(body.result()) for body in bodies) for name, bodies in asked.items()}
+
+    def asked(self, people: Mapping[str, Sequence[Change]]) -> dict[str, list[Asked]]:
+        """Return what is asked for by comments, by environment; what cannot be read waits for the next run."""
+        if self.conversation is None:
+            return {}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            asked = {name: list(pool.map(self._asked, changes)) for name, changes in people.items()}
+        return {name: found for name, each in asked.items() if (found := [one for part in each for one in part])}
+
+    def _asked(self, change: Change) -> list[Asked]:
+        try:
+            return self.conversation.asked(change) if self.conversation else []
+        except ForgeError as error:
+            self.tell(f"what is asked on {change} cannot be read, the next run looks again: {error}")
+            return []
 
     def look(self, left: Mapping[str, Sequence[Change]]) -> tuple[dict[str, Mark], dict[str, str]]:
         """Return what the comments of environments that are left alone remember, and the state that Argo CD shows.

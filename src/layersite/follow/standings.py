@@ -1,7 +1,9 @@
 """How each environment stands right after the commit, and which of them nobody needs to hear about again: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from layersite.model.command import Answer
 from layersite.model.environment import Tombstone
 from layersite.model.standing import Standing, State
 from layersite.plan import Action, Plan
@@ -14,14 +16,20 @@ SMOKE_FAILED = "every app is healthy, but its smoke tests failed"
 
 
 def first_standings(
-    plan: Plan, snapshot: Snapshot, marks: Mapping[str, Mark] | None, since: Mapping[str, str], seen: Mapping[str, str]
+    plan: Plan,
+    snapshot: Snapshot,
+    marks: Mapping[str, Mark] | None,
+    since: Mapping[str, str],
+    seen: Mapping[str, str],
+    answers: Mapping[str, Sequence[Answer]],
 ) -> dict[str, Standing]:
     """Return how each environment stands right after the commit; those that have been told everything are left out.
 
     `marks` is what their comments remember, None if that is not known, `since` when the waiting ones began to, `seen`
-    the state that Argo CD shows.
+    the state that Argo CD shows. Those that people asked something of, and get `answers`, hear again.
     """
-    standings = {action.name: found for action in plan.actions if (found := _standing(action, snapshot, marks, seen))}
+    found = {a.name: _standing(a, snapshot, {} if a.name in answers else marks, seen) for a in plan.actions}
+    standings = {name: standing for name, standing in found.items() if standing}
     for refusal in plan.refusals:
         waits = refusal.waits_for or refusal.waits_for_room
         state: State = "refused" if refusal.is_error else "waiting" if waits else "skipped"
@@ -29,7 +37,7 @@ def first_standings(
         environment = entry.environment if entry else None
         began = since.get(refusal.name, "") if refusal.waits_for else ""
         standings[refusal.name] = Standing(refusal.name, state, refusal.reason, environment, since=began)
-    return standings
+    return {name: replace(each, answers=tuple(answers.get(name, ()))) for name, each in standings.items()}
 
 
 def _standing(

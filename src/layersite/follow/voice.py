@@ -55,8 +55,12 @@ class Voice:
                 if (ending := warning(standing)) is not None:
                     talk.say(change, *ending)
                 talk.set_status(change, Status(*status(standing)))
-                if standing.state != "skipped":  # last, as the next run believes what the comment remembers
+                if standing.state != "skipped" or standing.answers:
+                    # last, as the next run believes what the comment remembers
                     talk.say(change, standing.name, comment(standing))
+                for answer in standing.answers:
+                    if answer.asked.change.key == change.key:
+                        talk.answer(answer.asked, answer.is_done)
             except ForgeError as error:
                 all_told = False
                 self.tell(f"{change} was not told, the next run does it: {error}")

@@ -5,6 +5,7 @@ from typing import Protocol
 from layersite.forge.git import GitForge
 from layersite.forge.status import Status
 from layersite.model.change import Change
+from layersite.model.command import Asked
 
 __all__ = ["Conversation", "Forge", "GitForge", "Status"]
 
@@ -33,6 +34,12 @@ class Conversation(Protocol):
 
     def say(self, change: Change, key: str, body: str) -> None:
         """Create or replace the one comment for `key`; copies that a killed run left are removed."""
+
+    def asked(self, change: Change) -> list[Asked]:
+        """Return the comments on a change that ask the bot for something and bear no answer of its account."""
+
+    def answer(self, asked: Asked, is_done: bool) -> None:
+        """Mark a comment as answered, for people and for every later run, by a reaction."""
 
     def set_status(self, change: Change, status: Status) -> None:
         """Put `status` on the change's commit."""

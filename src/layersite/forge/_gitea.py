@@ -10,7 +10,19 @@ from layersite.forge.status import Status
 from layersite.model.change import Change
 from layersite.model.errors import ForgeError
 
-__all__ = ["Comment", "CommitStatus", "Counted", "File", "Permitted", "Pull", "Ref", "User", "as_change"]
+__all__ = [
+    "Comment",
+    "CommitStatus",
+    "Counted",
+    "File",
+    "Permission",
+    "Permitted",
+    "Pull",
+    "Reaction",
+    "Ref",
+    "User",
+    "as_change",
+]
 
 Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
@@ -49,6 +61,7 @@ class Pull(Received):
     labels: list[Label] | None = None
     draft: bool | None = None
     merge_base: str = ""
+    comments: int = 0
 
 
 class File(Received):
@@ -67,6 +80,14 @@ class Permissions(Received):
 
 class Permitted(Received):
     permissions: Permissions
+
+
+class Permission(Received):
+    permission: str
+
+
+class Reaction(Received):
+    user: User
 
 
 class Comment(Received):

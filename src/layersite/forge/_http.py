@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from layersite.model.errors import ForgeError
 
-__all__ = ["Http", "MissingError", "Received"]
+__all__ = ["ForbiddenError", "Http", "MissingError", "Received"]
 
 _PAGE = 50
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -25,6 +25,10 @@ Parameters = Mapping[str, str | int]
 
 class MissingError(ForgeError):
     """The forge answered 404; who asked may know what that means."""
+
+
+class ForbiddenError(ForgeError):
+    """The forge answered 403; who asked may know what that means."""
 
 
 class Received(BaseModel):
@@ -175,5 +179,5 @@ class Http:
             return _Answer(response.headers, bytes(body))
         group = min(response.status_code // 100, 5) * 100
         advice = self._advice.get(response.status_code, self._advice[group])
-        refuse = MissingError if response.status_code == 404 else ForgeError
+        refuse = {403: ForbiddenError, 404: MissingError}.get(response.status_code, ForgeError)
         raise refuse(f"{what}: {self._url} answered {response.status_code}: {advice}")

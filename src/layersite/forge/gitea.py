@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from layersite.forge._gitea import Comment, CommitStatus, Counted, File, Permitted, Pull, Ref, User, as_change
+from layersite.forge._gitea_asked import Comments, Stamp
 from layersite.forge._http import Http, MissingError
 from layersite.forge._text import mark, slug, unmark
 from layersite.forge.status import Status
 from layersite.model.change import Change
+from layersite.model.command import Asked
 from layersite.model.document import near_miss
 from layersite.model.errors import ForgeError
 from layersite.model.site import Repository
@@ -77,6 +79,8 @@ class GiteaForge:
         self._files: dict[tuple[str, int, str, str], tuple[str, ...] | None] = {}
         self._said: dict[tuple[str, str], tuple[int, str]] = {}
         self._statuses: dict[tuple[str, str], Status] = {}
+        self._stamps: dict[tuple[str, int], Stamp] = {}
+        self._asked = Comments(self._http, lambda: self._me)
 
     def close(self) -> None:
         """Give the connections to the forge back."""
@@ -93,6 +97,7 @@ class GiteaForge:
             ]
             files = list(pool.map(lambda each: self._changed(*each), pulls))
         self._files = {_key(*each): paths for each, paths in zip(pulls, files, strict=True)}
+        self._stamps = {(place.name, pull.number): (pull.updated_at, pull.comments) for place, pull in pulls}
         return [as_change(place.name, pull, paths) for (place, pull), paths in zip(pulls, files, strict=True)]
 
     def find(self, change: Change) -> Change | None:
@@ -141,6 +146,20 @@ class GiteaForge:
                 self._http.send("DELETE", f"{place.path}/issues/comments/{number}", what)
         self._said[str(change), key] = (found[0][0], unmark(key, content["body"]) or "")
 
+    def asked(self, change: Change) -> list[Asked]:
+        """Return what people ask for in comments that bear no reaction of the bot's account. Raises ForgeError."""
+        if change.number is None:
+            return []
+        place = self._place(change.repository)
+        stamp = self._stamps.get((change.repository, change.number))
+        what = place.what(f"what is asked on pull request {change.number}")
+        return self._asked.asked(change, stamp, place.path, what)
+
+    def answer(self, asked: Asked, is_done: bool) -> None:
+        """React to a comment with a thumb, up or down. Raises ForgeError."""
+        place = self._place(asked.change.repository)
+        self._asked.answer(asked, is_done, place.path, place.what(f"a reaction to comment {asked.comment}"))
+
     def set_status(self, change: Change, status: Status) -> None:
         """Put `status` on the change's commit unless the newest of its context says the same. Raises ForgeError."""
         place = self._place(change.repository)
@@ -164,8 +183,8 @@ class GiteaForge:
         return self._http.get(place.path, Permitted, place.what("the repository")).permissions.push
 
     @functools.cached_property
-    def _me(self) -> int:
-        return self._http.get("/user", User, "the token's own user").id
+    def _me(self) -> User:
+        return self._http.get("/user", User, "the token's own user")
 
     def _place(self, repository: str) -> _Place:
         if repository not in self._places:
@@ -213,7 +232,7 @@ class GiteaForge:
         place = self._place(change.repository)
         what = place.what(f"the comments on pull request {change.number}")
         found = self._http.listing(_comments_path(place, change), Comment, what, lambda each: each.id)
-        bodies = [(each.id, unmark(key, each.body)) for each in found if each.user.id == self._me]
+        bodies = [(each.id, unmark(key, each.body)) for each in found if each.user.id == self._me.id]
         comments = sorted((number, body) for number, body in bodies if body is not None)
         if len(comments) == 1:
             self._said[str(change), key] = comments[0]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from layersite.forge._http import Received
+from layersite.model.command import is_command
 from layersite.model.errors import ForgeError
 
 __all__ = ["Nudge", "SignatureError", "webhook_change"]
@@ -38,6 +39,23 @@ class _Repository(Received):
 class _PullRequest(Received):
     action: str
     number: int
+    repository: _Repository
+
+
+class _Numbered(Received):
+    number: int
+
+
+class _Written(Received):
+    body: str
+
+
+class _Comment(Received):
+    """A comment on an issue, or on a pull request, which alone concerns environments."""
+
+    is_pull: bool
+    issue: _Numbered
+    comment: _Written
     repository: _Repository
 
 
@@ -75,6 +93,10 @@ def _read(event: str, body: bytes) -> Nudge | None:
     if event == "pull_request":
         pull = _PullRequest.model_validate_json(body)
         return Nudge(pull.repository.full_name, pull.number) if pull.action in _ACTIONS else None
+    if event == "issue_comment":
+        said = _Comment.model_validate_json(body)
+        asks = said.is_pull and is_command(said.comment.body)
+        return Nudge(said.repository.full_name, said.issue.number) if asks else None
     if event == "push":
         push = _Push.model_validate_json(body)
         is_default = push.ref == f"refs/heads/{push.repository.default_branch}"

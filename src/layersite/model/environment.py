@@ -93,6 +93,8 @@ class Environment(Model):
     lease: Lease | None = None
     state: Literal["active", "asleep"] = "active"
     call: Call | None = None
+    heard: int | None = None
+    """The newest comment of its changes that was carried out: none counts twice."""
     requests: Requests = Requests()
     render: RenderLock | None = None
 
@@ -109,6 +111,8 @@ class Tombstone(Model):
     members: Many[Member] = ()
     data: dict[Label, Data] | None = None
     """The databases that it had, whose clones go too."""
+    heard: int | None = None
+    """The newest comment of its changes that was carried out."""
     reap: Many[str] = ("application", "namespace")
 
 

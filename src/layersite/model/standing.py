@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from layersite.model.command import Answer
 from layersite.model.database import Brought
 from layersite.model.environment import Environment, Tombstone
 
@@ -45,6 +46,8 @@ class Standing:
     is_told: bool = True
     """Whether the people of its changes were told."""
     databases: tuple[Brought, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    """What became of the comments that asked for something."""
 
     @property
     def generation(self) -> int:

@@ -6,6 +6,7 @@ from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
+from layersite.plan.obey import answers, obey
 from layersite.plan.orphans import Orphan, doubts, find_orphans
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
@@ -18,6 +19,7 @@ __all__ = [
     "Plan",
     "Refusal",
     "World",
+    "answers",
     "build_environment",
     "called",
     "chosen_name",
@@ -31,6 +33,7 @@ __all__ = [
     "leave",
     "make_plan",
     "missing_images",
+    "obey",
     "over_the_cap",
     "overdue",
     "plan_again",

@@ -16,6 +16,7 @@ from layersite.plan.desired import World, baseline_members, build_environment, c
 from layersite.plan.group import Group, group
 from layersite.plan.lease import renew
 from layersite.plan.model import Action, Plan, Refusal
+from layersite.plan.obey import Told, obey
 from layersite.plan.rest import AWAKE, Rest, decide_rest
 
 __all__ = ["make_plan", "plan_again", "plan_named", "plan_rest", "remove"]
@@ -50,14 +51,24 @@ def _with_changes(world: World, each: Group, now: datetime) -> tuple[Action | No
         if _is_named(current):
             text = f"the name is taken by an environment that was asked for by hand; `teardown {each.name}` frees it"
             return None, Refusal(each.name, text)
-        if _has_ended(current, now) and current.members == members:
-            return remove(current, "expired", _ended(current)), None
-        lease = renew(world.site, current, members, now)
+        told = _told(world, each.name, now)
+        known = told.environment if told else current
+        if told and told.teardown:
+            return remove(told.environment, "teardown", told.teardown), None
+        if _has_ended(known, now) and known.members == members:
+            return remove(known, "expired", _ended(known)), None
+        lease = renew(world.site, known, members, now)
         labels = {label for change in each.changes for label in change.labels}
-        rest = decide_rest(world.site, current, members, lease, now, labels)
-        return _converge(world, each.name, members, lease, rest), None
+        rest = decide_rest(world.site, known, members, lease, now, labels)
+        return _converge(world, each.name, members, lease, rest, known.heard if known else None), None
     except LayersiteError as error:
         return Action("leave", each.name, "it cannot be planned, see the refusals"), Refusal(each.name, str(error))
+
+
+def _told(world: World, name: str, now: datetime) -> Told | None:
+    """Return the environment as comments want it, None if there is none."""
+    current = world.current.get(name)
+    return obey(world.site, current, world.asked.get(name, ()), now) if isinstance(current, Environment) else None
 
 
 def _decided(name: str, decide: Callable[[], Action], refusals: list[Refusal]) -> Action:
@@ -148,19 +159,25 @@ def _is_idle(action: Action, world: World) -> bool:
 
 
 def _converge(
-    world: World, name: str, members: tuple[Member, ...], lease: Lease | None = None, rest: Rest = AWAKE
+    world: World,
+    name: str,
+    members: tuple[Member, ...],
+    lease: Lease | None = None,
+    rest: Rest = AWAKE,
+    heard: int | None = None,
 ) -> Action:
     """Compare what the environment should be with what it is."""
     current = world.current.get(name)
+    heard = heard or (current.heard if current else None)
     if isinstance(current, Tombstone):
         is_asked_for = not any(member.change for member in members)
         if current.cause != "closed" and current.members == members and not is_asked_for:
             return Action("leave", name, f"{current.reason}; a new commit of its changes brings it back")
         if current.reap and world.site.argocd is not None:
             return Action("leave", name, f"{_list(members)} is wanted again, and gets it when the old one is gone")
-        wanted = build_environment(world, name, members, None, lease, rest)
+        wanted = build_environment(world, name, members, None, lease, rest, heard)
         return Action("create", name, f"{_list(members)} is open again", _next(wanted, current.generation))
-    wanted = build_environment(world, name, members, current, lease, rest)
+    wanted = build_environment(world, name, members, current, lease, rest, heard)
     if current is None:
         return Action("create", name, f"{_list(members)} needs an environment", wanted)
     reason = _difference(current, wanted, name in world.drifted, rest.reason)
@@ -192,7 +209,7 @@ def _difference(current: Environment, wanted: Environment, drifted: bool, rest: 
         if data != (current.data or {}).get(name)
     ]
     if not parts and current.lease != wanted.lease:
-        parts.append(_ending(wanted.lease))
+        parts.append(_ending(wanted.lease) if current.heard == wanted.heard else "a comment changed its lease")
     if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
         parts.append("the site, the catalog or layersite changed")
     if not parts and drifted:
@@ -228,6 +245,7 @@ def remove(current: Environment, cause: Literal["closed", "expired", "teardown"]
         reason=reason,
         members=current.members,
         data=current.data,
+        heard=current.heard,
         reap=("application", "namespace", *(["database"] if current.data else [])),
     )
     return Action("remove", current.name, reason, tombstone)

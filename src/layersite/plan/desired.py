@@ -3,11 +3,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from layersite.model.catalog import Catalog, Image
 from layersite.model.change import Change
+from layersite.model.command import Asked
 from layersite.model.database import Data, Suited, clone_name
 from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
@@ -38,7 +39,7 @@ class World:
     are not those that the bot wrote. `images` are the digests of the references that a registry was asked for, None for
     one that it does not have; without it, images are rendered by tag. `choose` returns the golden of a database that
     suits members, and raises LayersiteError where there is none; without it, no clones are planned with goldens.
-    Environments in `resetting` choose anew, all others keep what they have.
+    Environments in `resetting` choose anew, all others keep what they have. `asked` is what people want by comments.
     """
 
     site: Site
@@ -50,6 +51,7 @@ class World:
     images: Mapping[str, str | None] | None = None
     choose: Callable[[str, tuple[Member, ...]], Suited] | None = None
     resetting: Collection[str] = ()
+    asked: Mapping[str, Sequence[Asked]] = field(default_factory=dict)
 
 
 def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member, ...]:
@@ -99,6 +101,7 @@ def build_environment(
     current: Environment | None,
     lease: Lease | None,
     rest: Rest = AWAKE,
+    heard: int | None = None,
 ) -> Environment:
     """Return the environment that `members` ask for, as generation 1 and with the manifests' hash still empty.
 
@@ -127,6 +130,7 @@ def build_environment(
         lease=lease,
         state=rest.state,
         call=rest.call,
+        heard=heard,
     )
     return wanted.model_copy(update={"render": _lock(world, wanted)})
 
@@ -225,7 +229,7 @@ def _tag(branch: str) -> str:
 
 def _lock(world: World, wanted: Environment) -> RenderLock:
     inputs = {
-        "environment": wanted.model_dump(mode="json", exclude={"lease", "call"}),
+        "environment": wanted.model_dump(mode="json", exclude={"lease", "call", "heard"}),
         "site": world.site.model_dump(mode="json", include=RENDERED_FROM),
         "apps": {app: world.catalog.digests[app] for app in wanted.slice},
         "databases": {

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from layersite.model.command import Answer
 from layersite.model.database import Brought
 from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.standing import Standing, Trouble
@@ -67,9 +68,7 @@ def warning(standing: Standing) -> tuple[str, str] | None:
     if lease is None or not lease.warned:
         return None
     title = f"### ⏰ Environment {span(standing.name)} ends at {lease.until}"
-    mend = (
-        f"A new commit renews it, `python3 noxfile.py -s extend -- {standing.name} --hours 24 --reason …` adds to it."
-    )
+    mend = "A new commit renews it, and the comment `/layersite extend 24h because …` adds to it."
     return f"{standing.name} ends {lease.until}", f"{title}\n\n{mend}\n"
 
 
@@ -118,6 +117,8 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield ""
         yield from (f"- [{app}]({url})" for app, url in environment.urls.items())
     yield from ("", _quoted(standing.summary))
+    if standing.answers:
+        yield from ("", *map(_answer, standing.answers))
     for trouble in standing.troubles:
         yield from _trouble(trouble)
     if standing.databases:
@@ -141,7 +142,7 @@ def _lines(standing: Standing) -> Iterator[str]:
     if standing.state in ("ready", "asleep", "deploying", "waiting", "failed", "unseen"):
         yield from ("", _life(environment.lease if isinstance(environment, Environment) else None))
     if standing.state == "asleep":
-        yield f"A new commit wakes it, and so does `python3 noxfile.py -s wake -- {standing.name}`."
+        yield "A new commit wakes it, and so does the comment `/layersite wake`."
     if isinstance(environment, Tombstone) and environment.cause != "closed":
         yield from ("", "A new commit brings it back.")
 
@@ -153,6 +154,13 @@ def _life(lease: Lease | None) -> str:
     if lease.pinned or lease.until is None:
         return f"It is pinned{asked}: nothing but closing the change removes it."
     return f"It lives until {lease.until}{asked}: every push renews it, closing the change removes it."
+
+
+def _answer(answer: Answer) -> str:
+    first = answer.asked.text.strip().splitlines()[0]
+    return (
+        f"- {'👍' if answer.is_done else '👎'} {span(first[:200])} by {span(answer.asked.by)}: {_quoted(answer.text)}"
+    )
 
 
 def _database(brought: Brought) -> str:

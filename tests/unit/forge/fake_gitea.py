@@ -47,6 +47,9 @@ class FakeGitea:
     pulls: dict[str, list[Payload]] = field(default_factory=lambda: {"acme/shop": []})
     files: dict[tuple[str, int], list[Payload]] = field(default_factory=dict)
     comments: list[Payload] = field(default_factory=list)
+    reactions: dict[int, list[Payload]] = field(default_factory=dict)
+    rights: dict[str, str] | None = field(default_factory=dict)
+    """Of other people, by login; None where the token's user may not know."""
     statuses: list[Payload] = field(default_factory=list)
     refs: dict[str, str] = field(default_factory=dict)
     counted: int | None = None
@@ -83,6 +86,8 @@ class FakeGitea:
         key = 1 + max((each["id"] for each in self.comments), default=0)
         path = f"{self.url}/acme/shop/pulls/{number}"
         self.comments.append({"id": key, "body": body, "user": user(author), "pull_request_url": path})
+        for pull in self.pulls["acme/shop"]:
+            pull["comments"] += pull["number"] == number
 
     def repository(self, slug: str) -> Payload:
         count = sum(pull["state"] == "open" for pull in self.pulls[slug])
@@ -95,6 +100,10 @@ class FakeGitea:
             "permissions": {"admin": False, "push": self.is_writable, "pull": True},
             "open_pr_counter": count if self.counted is None else self.counted,
         }
+
+    def permission(self, login: str) -> Payload:
+        right = (self.rights or {})[login]
+        return {"permission": right, "role_name": right, "user": user()}
 
     def ref(self, kind: str, name: str) -> Payload:
         commit = self.refs[name]
@@ -114,6 +123,7 @@ def pull_request(number: int, **given: Any) -> Payload:
         "user": user(),
         "labels": [],
         "draft": False,
+        "comments": 0,
         "html_url": f"https://git.example.com/acme/shop/pulls/{number}",
         "updated_at": "2026-11-24T04:00:00Z",
         "merge_base": sha("base"),
@@ -197,6 +207,18 @@ def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
             found.update(body)
             self._answer(found)
 
+        def reactions(self, body: Payload, slug: str, number: str) -> None:
+            given = gitea.reactions.setdefault(int(number), [])
+            if self.command == "POST":
+                given.append({"user": user(BOT), "content": body["content"], "created_at": "2026-11-24T04:00:00Z"})
+            self._answer(given or None)
+
+        def permission(self, body: Payload, slug: str, login: str) -> None:
+            if gitea.rights is None:
+                self._answer({"message": "only admins can query all permissions"}, status=403)
+                return
+            self._answer(gitea.permission(login))
+
         def statuses(self, body: Payload, slug: str, commit: str) -> None:
             if self.command == "POST":
                 status = {"status": body.pop("state"), **body}
@@ -238,6 +260,8 @@ def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
         (rf"{slug}/pulls/(\d+)/files", Handler.files),
         (rf"{slug}/issues/(\d+)/comments", Handler.comments),
         (rf"{slug}/issues/comments/(\d+)", Handler.one_comment),
+        (rf"{slug}/issues/comments/(\d+)/reactions", Handler.reactions),
+        (rf"{slug}/collaborators/([^/]+)/permission", Handler.permission),
         (rf"{slug}/statuses/(\w+)", Handler.statuses),
         (rf"{slug}/(branches|tags)/(.+)", Handler.ref),
     )

@@ -14,6 +14,7 @@ import pytest
 from layersite.forge import Conversation, Forge, Status
 from layersite.forge.gitea import GiteaForge
 from layersite.model.change import Change
+from layersite.model.command import Asked
 from layersite.model.errors import ForgeError
 from layersite.model.site import Repository
 from tests.unit.forge.fake_gitea import MONA, TOKEN, Answer, FakeGitea, changed, pull_request, sha
@@ -583,6 +584,67 @@ def test_a_status_is_sent_unless_the_newest_says_the_same(
     assert len(gitea.writes) == sent
 
 
+# What people ask for
+
+
+def asked(gitea: FakeGitea, forge: GiteaForge) -> list[tuple[int, str, str]]:
+    (change,) = forge.changes()
+    return [(each.comment, each.by, each.refusal) for each in forge.asked(change)]
+
+
+def test_a_comment_that_asks_for_something_is_heard_until_it_is_answered(gitea: FakeGitea, forge: GiteaForge) -> None:
+    gitea.open(1)
+    gitea.rights = {"mona": "write"}
+    gitea.say(1, "nice work", MONA)
+    gitea.say(1, "/layersite wake", MONA)
+    assert asked(gitea, forge) == asked(gitea, forge) == [(2, "mona", "")]
+    forge.answer(forge.asked(CHANGE)[0], is_done=True)
+    gitea.say(1, "/layersite teardown now", MONA)
+    assert asked(gitea, forge) == [(3, "mona", "")]
+    forge.answer(forge.asked(CHANGE)[0], is_done=False)
+    assert [(key, given["content"]) for key, all_ in gitea.reactions.items() for given in all_] == [
+        (2, "+1"),
+        (3, "-1"),
+    ]
+
+
+def test_another_run_knows_what_was_answered(gitea: FakeGitea, make: Make) -> None:
+    gitea.open(1)
+    gitea.rights = {"mona": "owner"}
+    gitea.say(1, "/layersite wake", MONA)
+    first = make()
+    first.answer(first.asked(CHANGE)[0], is_done=True)
+    assert make().asked(CHANGE) == []
+
+
+@pytest.mark.parametrize(
+    ("rights", "refusal"),
+    [
+        pytest.param({"mona": "read"}, "only who may write", id="who may only read"),
+        pytest.param({}, "not known here any more", id="who was deleted"),
+        pytest.param(None, "make its account an administrator", id="the bot may not know"),
+    ],
+)
+def test_who_may_not_write_may_not_ask(
+    gitea: FakeGitea, forge: GiteaForge, rights: dict[str, str] | None, refusal: str
+) -> None:
+    gitea.open(1)
+    gitea.rights = rights
+    gitea.say(1, "/layersite teardown", MONA)
+    ((number, by, why),) = asked(gitea, forge)
+    assert (number, by, refusal in why) == (1, "mona", True)
+
+
+def test_comments_are_read_again_only_when_there_are_new_ones(gitea: FakeGitea, forge: GiteaForge) -> None:
+    gitea.open(1)
+    assert asked(gitea, forge) == []
+    gitea.instead[f"{PULLS.replace('pulls', 'issues')}/1/comments"] = Answer(500)
+    assert asked(gitea, forge) == []
+    gitea.say(1, "/layersite wake", MONA)
+    with pytest.raises(ForgeError, match="answered 500"):
+        asked(gitea, forge)
+
+
 # The fake itself
 
 
@@ -592,6 +654,8 @@ def test_the_fake_answers_in_the_published_shape(gitea: FakeGitea, forge: GiteaF
     pull = gitea.open(1, labels=[{"id": 1, "name": "ui"}])
     forge.say(CHANGE, "web-1", "ready")
     forge.set_status(CHANGE, STATUS)
+    forge.answer(Asked(CHANGE, 1, "mona", "/layersite wake"), is_done=True)
+    gitea.rights = {"mona": "write"}
     for name, payload in {
         "PullRequest": pull,
         "ChangedFile": changed("b", previous_filename="a"),
@@ -599,6 +663,8 @@ def test_the_fake_answers_in_the_published_shape(gitea: FakeGitea, forge: GiteaF
         "User": pull["user"],
         "Comment": gitea.comments[0],
         "CommitStatus": gitea.statuses[0],
+        "Reaction": gitea.reactions[1][0],
+        "RepoCollaboratorPermission": gitea.permission("mona"),
         "Branch": gitea.ref("branches", "main"),
         "Tag": gitea.ref("tags", "main"),
     }.items():

@@ -46,7 +46,7 @@ def test_a_push_elsewhere_is_left_to_its_pull_request(ref: str) -> None:
     assert receive("push", {"ref": ref, "repository": REPOSITORY}) is None
 
 
-@pytest.mark.parametrize("event", ["issues", "issue_comment", "release", "pull_request_comment", ""])
+@pytest.mark.parametrize("event", ["issues", "release", "pull_request_comment", ""])
 def test_other_events_are_left(event: str) -> None:
     assert receive(event, pull("opened")) is None
 
@@ -91,3 +91,24 @@ def test_a_signed_webhook_of_another_shape_is_an_error(payload: object) -> None:
 def test_a_form_is_refused_with_what_to_choose_instead() -> None:
     with pytest.raises(ForgeError, match="content type must be application/json"):
         receive("push", {}, Content_Type="application/x-www-form-urlencoded")
+
+
+def comment(body: str, *, is_pull: bool = True, **more: Any) -> dict[str, Any]:
+    said = {"id": 5, "body": body}
+    return {"issue": {"number": 42}, "comment": said, "is_pull": is_pull, "repository": REPOSITORY, **more}
+
+
+def test_a_comment_that_asks_for_something_names_its_pull_request() -> None:
+    assert receive("issue_comment", comment("/layersite wake", action="created")) == ("acme/shop", 42)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(comment("nice work"), id="people among themselves"),
+        pytest.param(comment("<!-- layersite: web-42 -->\n/layersite wake"), id="the bot's own"),
+        pytest.param(comment("/layersite wake", is_pull=False), id="on an issue"),
+    ],
+)
+def test_other_comments_are_left(payload: object) -> None:
+    assert receive("issue_comment", payload) is None

@@ -1,0 +1,66 @@
+"""What people ask the bot for by comments on pull requests of Gitea and Forgejo, and who may."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from layersite.forge._gitea import Comment, Permission, Reaction, User
+from layersite.forge._http import ForbiddenError, Http, MissingError
+from layersite.model.change import Change
+from layersite.model.command import Asked, is_command
+
+__all__ = ["Comments"]
+
+_WRITERS = {"write", "admin", "owner"}
+_DONE, _REFUSED = "+1", "-1"
+Stamp = tuple[str, int]
+"""What moves with each new comment of a pull request."""
+
+
+class Comments:
+    """Reads comments with the account `me`; a pull request whose stamp did not move is not asked for again."""
+
+    def __init__(self, http: Http, me: Callable[[], User]) -> None:
+        self._http = http
+        self._me = me
+        self._known: dict[tuple[str, int | str], tuple[Stamp, list[Asked]]] = {}
+        self._answered: set[int] = set()
+
+    def asked(self, change: Change, stamp: Stamp | None, path: str, what: str) -> list[Asked]:
+        """Return what is asked on `change` and unanswered; `path` is its repository's. Raises ForgeError."""
+        known = self._known.get(change.key)
+        if known is None or stamp is None or known[0] != stamp:
+            found = self._http.listing(f"{path}/issues/{change.number}/comments", Comment, what, lambda each: each.id)
+            asked = [
+                Asked(change, each.id, each.user.login, each.body, self._refusal(path, each.user.login, what))
+                for each in found
+                if is_command(each.body) and not self._is_answered(path, each.id, what)
+            ]
+            known = self._known[change.key] = (stamp or ("", 0), asked)
+        return [each for each in known[1] if each.comment not in self._answered]
+
+    def answer(self, asked: Asked, is_done: bool, path: str, what: str) -> None:
+        """React to a comment once. Raises ForgeError."""
+        if asked.comment not in self._answered:
+            content = {"content": _DONE if is_done else _REFUSED}
+            self._http.send("POST", f"{path}/issues/comments/{asked.comment}/reactions", what, content)
+            self._answered.add(asked.comment)
+
+    def _is_answered(self, path: str, comment: int, what: str) -> bool:
+        if comment not in self._answered:
+            given = self._http.get(f"{path}/issues/comments/{comment}/reactions", _Reactions, what)
+            if any(each.user.id == self._me().id for each in given or ()):
+                self._answered.add(comment)
+        return comment in self._answered
+
+    def _refusal(self, path: str, login: str, what: str) -> str:
+        """Say why `login` may not ask for anything, nothing if they may."""
+        try:
+            given = self._http.get(f"{path}/collaborators/{quote(login, safe='')}/permission", Permission, what)
+        except MissingError:
+            return "its author is not known here any more"
+        except ForbiddenError:
+            return "the forge does not tell the bot who may write here; make its account an administrator of it"
+        return "" if given.permission in _WRITERS else "only who may write to the repository may ask for something"
+
+
+_Reactions: type[list[Reaction] | None] = list[Reaction] | None  # type: ignore[assignment] # it is a shape, not a class
