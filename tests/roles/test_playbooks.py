@@ -1,6 +1,8 @@
 """The runner, as far as it gets without a cluster; `tests/e2e/test_roles.py` has one."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,27 @@ def test_an_environment_wants_the_secrets_of_its_isolated_apps() -> None:
     )
     found = declared_secrets(environment(api="isolated", shared="shared", web="isolated"), wanted)
     assert [(secret.name, secret.keys) for secret in found] == [("db", ("password", "user")), ("all", ())]
+
+
+def reap(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    play = [str(Path(sys.executable).parent / "ansible-playbook"), "playbooks/reap.yml", *options]
+    return subprocess.run(play, cwd=site, capture_output=True, encoding="utf-8")
+
+
+def test_a_site_with_nothing_left_over_is_reaped_without_a_change(site: Path) -> None:
+    (site / "playbooks").unlink()  # a link would lead to the product's own root, which is no site
+    shutil.copytree(ROOT / "playbooks", site / "playbooks")
+    (site / "apps").mkdir()
+    for options in ([], ["--check"]):
+        done = reap(site, *options)
+        assert "ok=1    changed=0" in done.stdout, done.stdout
+        assert done.returncode == 0
+
+
+def test_reaping_fails_as_the_command_does(site: Path) -> None:
+    (site / "playbooks").unlink()
+    shutil.copytree(ROOT / "playbooks", site / "playbooks")
+    (site / "layersite.yaml").write_text("organization: acme\n")
+    done = reap(site)
+    assert done.returncode != 0
+    assert "cluster" in done.stdout

@@ -44,9 +44,17 @@ def test_no_checkout_leaves_its_token_behind(workflow: Any) -> None:
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-@pytest.mark.parametrize("file", [".github/workflows/reconcile.yml", ".gitlab-ci.yml", "Jenkinsfile"])
-def test_each_ci_system_runs_the_same_command(file: str) -> None:
-    assert "python3 noxfile.py -s reconcile" in (ROOT / file).read_text("utf-8")
+@pytest.mark.parametrize("command", ["reconcile", "reap -- --apply"])
+@pytest.mark.parametrize("files", [".github/workflows/re*.yml", ".gitlab-ci.yml", "Jenkinsfile"])
+def test_each_ci_system_runs_the_same_commands(files: str, command: str) -> None:
+    texts = [path.read_text("utf-8") for path in ROOT.glob(files)]
+    assert sum(text.count(f"python3 noxfile.py -s {command}") for text in texts) == 1
+
+
+def test_a_schedule_for_reaping_starts_nothing_else_on_gitlab() -> None:
+    jobs = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text("utf-8"))
+    assert jobs["reap"]["rules"] == [{"if": "$LAYERSITE_REAP"}]
+    assert {"if": "$LAYERSITE_REAP", "when": "never"} in jobs["reconcile"]["rules"][:2]
 
 
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
