@@ -10,7 +10,6 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -105,9 +104,9 @@ def _in_place(server: Server, wished: Wish) -> None:
     server.copy("shop", "in_place")
     with wished.engine.open_source() as source:
         schema = source.schema
-    with connect(server.uri("in_place"), read_only=False, **key_settings(b"key")) as copy:
+    with connect(server.uri("in_place"), read_only=False, **key_settings(bytes(32))) as copy:
         for name, columns in MASKED.items():
-            made = selection(replace(schema.relations[name], repeated=frozenset()), wished.contract.columns(name))
+            made = selection(schema.relations[name], wished.contract.columns(name))
             pairs = dict(zip(made.columns, made.expressions, strict=True))
             changed = {column: pairs[f'"{column}"'] for column, action in columns.items() if action != "keep"}
             hashes = ", ".join(f"{sql} AS h{number}" for number, sql in enumerate(made.hashes))

@@ -36,8 +36,7 @@ class Column:
 class Relation:
     """One table or what resembles it, under the name that SQL needs, such as `public."order"`.
 
-    `parent` is the root of its partitions, where it is one; `unique` are the column sets that may not repeat;
-    `repeated` the columns whose values mostly do.
+    `parent` is the root of its partitions, where it is one; `unique` are the column sets that may not repeat.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Relation:
     unique: tuple[tuple[str, ...], ...] = ()
     pages: int = 0
     rows: int = 0
-    repeated: frozenset[str] = frozenset()
 
     @property
     def holds_rows(self) -> bool:

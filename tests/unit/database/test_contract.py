@@ -78,7 +78,7 @@ def test_a_contract_that_says_all_has_no_problem() -> None:
         (changed("public.customer", "mial", "keep"), "no such column, did you mean `mail`?"),
         (changed("public.customer", "whole", "null"), "it is computed from other columns"),
         (changed("public.customer", "code", "null"), "it may not be null"),
-        (changed("public.customer", "code", {"mask": "email"}), "`email` needs 35 characters, and this column has 5"),
+        (changed("public.customer", "code", {"mask": "email"}), "`email` needs 31 characters, and this column has 5"),
         (changed("public.customer", "code", {"mask": "identifier"}), "`identifier` needs 8 characters"),
         (changed("public.customer", "mail", {"mask": "first_name"}), "it is unique, and `first_name` has too few"),
         (changed("public.customer", "mail", {"mask": "number", "min": 1, "max": 2}), "`number` makes integer or"),

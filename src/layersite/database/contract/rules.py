@@ -38,13 +38,13 @@ _VALUES = {
     "last_name": Shape(_SURNAME, _SURNAMES, 7),
     "full_name": Shape(f"{_NAME} {_SURNAME}", _NAMES * _SURNAMES, 14),
     "company": Shape(f"{_SURNAME} (Ltd|Inc|Group|Works)", _SURNAMES * 4, 13),
-    "email": Shape(rf"{_NAME.lower()}\.{_SURNAME.lower()}\.[0-9a-f]{{8}}@example\.com", _NAMES * _SURNAMES * 16**8, 35),
+    "email": Shape(rf"{_NAME.lower()}\.[0-9a-f]{{12}}@example\.com", _NAMES * 16**12, 31),
     "phone": Shape(r"\+1555[0-9]{7}", 10**7, 12),
     "street": Shape(f"[1-9][0-9]{{0,2}} {_SURNAME} Street", _SURNAMES * 999, 18),
     "city": Shape(f"{_NAME}(ton|ville|ford|field)", _NAMES * 4, 11),
     "postal_code": Shape("[0-9]{5}", 10**5, 5),
     "ip": Shape(r"198\.1[89]\.[0-9]{1,3}\.[0-9]{1,3}", 2**17, 14),
-    "iban": Shape("XX[0-9]{20}", 10**18, 22),
+    "iban": Shape("XX[0-9]{2}[1-9][0-9]{17}", 9 * 10**17, 22),
     "text": Shape(f"[{''.join(sorted(CONSONANTS + VOWELS))} ]*", 64**4),
 }
 _IDENTIFIERS: dict[Family, Shape] = {

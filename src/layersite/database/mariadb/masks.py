@@ -1,7 +1,7 @@
 """Masking rules as MariaDB expressions that run inside the source server: the same hashes, and so the same masks, as
 on PostgreSQL.
 
-The key is in two variables of the session. A third holds the hash of the value at hand while its mask is made, for a
+The key is in a variable of the session. Another holds the hash of the value at hand while its mask is made, for a
 subquery that computes it once would have the server write all rows of it to disk first. A row leaves the server as what
 an INSERT says of it, so whoever carries it over need not look into it.
 """
@@ -21,7 +21,7 @@ _SHAPES = ("geometry", "point", "linestring", "polygon", "multi")
 
 
 def set_key(session: Session, key: bytes) -> None:
-    """Let the session mask under `key`, of at most 64 bytes.
+    """Let the session mask under `key`, of 32 bytes.
 
     Raises:
         DatabaseError: the server would write the key to its general log.
@@ -32,9 +32,7 @@ def set_key(session: Session, key: bytes) -> None:
         except DatabaseError as error:
             text = "the source writes every statement to its general log, and with it the masking key"
             raise DatabaseError(f"{text}; switch `general_log` off, or let the role set `sql_log_off`") from error
-    padded = key.ljust(64, b"\0")
-    for name, pad in (("inner", 0x36), ("outer", 0x5C)):
-        session.ask(f"SET @layersite_{name} = UNHEX(%s)", bytes(byte ^ pad for byte in padded).hex())
+    session.ask("SET @layersite_key = UNHEX(%s)", key.hex())
     session.ask(f"SET {_HASH} = SHA2('', 256)")  # so that its type is known
 
 
@@ -84,9 +82,9 @@ def _text(there: str) -> str:
 
 def _hashed(domain: str, value: str, made: str) -> str:
     """Return the expression `made`, with the keyed hash of `value`, 64 hex digits, in its variable; NULL of NULL."""
-    message = f"CONCAT({literal(domain)}, CHAR(31 USING utf8mb4), {value})"
-    inner = f"UNHEX(SHA2(CONCAT(@layersite_inner, CAST({message} AS BINARY)), 256))"
-    return f"CASE WHEN ({_HASH} := SHA2(CONCAT(@layersite_outer, {inner}), 256)) IS NOT NULL THEN {made} END"
+    key = f"UNHEX(LEFT(SHA2(CONCAT(@layersite_key, CAST({literal(domain)} AS BINARY)), 256), 32))"
+    hashed = f"SHA2(CONCAT({key}, CAST({value} AS BINARY)), 256)"
+    return f"CASE WHEN ({_HASH} := {hashed}) IS NOT NULL THEN {made} END"
 
 
 def _document(rule: Json, there: str) -> str:
@@ -144,7 +142,7 @@ def _identifier(hashed: str, column: Column) -> str:
     if column.family == "bytes":
         return f"UNHEX(LEFT({hashed}, {2 * min(column.length or 16, 16)}))"
     if column.family == "text":
-        return f"LEFT({hashed}, {min(column.length or 24, 24)})"
+        return f"LEFT({hashed}, {min(column.length or 24, 24) // 2 * 2})"
     return f"{_number(hashed, 1, 8)} % {10 ** (min(column.length or 18, 18) - column.scale)}"
 
 
@@ -178,19 +176,14 @@ def _surname(hashed: str, at: int = 3) -> str:
     return f"{_syllables(hashed, at, 3, capital=True)}, SUBSTR('lnrs', 1 + ({_byte(hashed, at + 3)} & 3), 1)"
 
 
-def _digits(hashed: str, at: int, count: int) -> str:
-    return f"LPAD({_number(hashed, at)} % {10**count}, {count}, '0')"
-
-
 def _email(hashed: str, text: str) -> str:
-    name = f"LOWER(CONCAT({_name(hashed)}, '.', {_surname(hashed)}))"
-    return f"CONCAT({name}, '.', SUBSTR({hashed}, 17, 8), '@example.com')"
+    return f"CONCAT({_syllables(hashed, 0, 3)}, '.', SUBSTR({hashed}, 17, 12), '@example.com')"
 
 
 def _iban(hashed: str, text: str) -> str:
     """As on PostgreSQL: a country that is none, and the two check digits that its number asks for."""
-    account = f"LPAD({_number(hashed, 1, 8)} % 1000000000000000000, 18, '0')"
-    check = f"LPAD(98 - MOD(CAST(CONCAT({account}, '333300') AS DECIMAL(30, 0)), 97), 2, '0')"
+    account = f"(100000000000000000 + {_number(hashed, 1, 8)} % 900000000000000000)"
+    check = f"LPAD(98 - ({account} % 97 * 27 + 8) % 97, 2, '0')"
     return f"CONCAT('XX', {check}, {account})"
 
 
@@ -207,10 +200,10 @@ _VALUES = {
         f"CONCAT({_surname(hashed, 0)}, ' ', {_choice(hashed, 8, ('Ltd', 'Inc', 'Group', 'Works'))})"
     ),
     "email": _email,
-    "phone": lambda hashed, _: f"CONCAT('+1555', {_digits(hashed, 1, 7)})",
+    "phone": lambda hashed, _: f"CONCAT('+', 15550000000 + {_number(hashed, 1)} % 10000000)",
     "street": lambda hashed, _: f"CONCAT(1 + {_number(hashed, 8, 4)} % 999, ' ', {_surname(hashed, 0)}, ' Street')",
     "city": lambda hashed, _: f"CONCAT({_name(hashed)}, {_choice(hashed, 8, ('ton', 'ville', 'ford', 'field'))})",
-    "postal_code": lambda hashed, _: _digits(hashed, 1, 5),
+    "postal_code": lambda hashed, _: f"LPAD({_number(hashed, 1)} % 100000, 5, '0')",
     "ip": lambda hashed, _: (
         f"CONCAT('198.', 18 + ({_byte(hashed, 0)} & 1), '.', {_byte(hashed, 1)}, '.', {_byte(hashed, 2)})"
     ),

@@ -21,13 +21,16 @@ _PLAIN: Mapping[str, str] = {
     "intervalstyle": "postgres",
     "extra_float_digits": "3",
     "bytea_output": "hex",
-    "client_encoding": "UTF8",
     "search_path": "pg_catalog",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "row_security": "off",
+    "jit": "off",
 }
-"""How values are written the same everywhere; with row security off a hidden row is an error instead of a gap."""
+"""How values are written the same everywhere; with row security off a hidden row is an error instead of a gap.
+
+Compiling the expressions of a mask takes longer than a range of rows does.
+"""
 
 _SILENT = ("22", "23", "P0", "XX")
 """SQLSTATE classes whose messages quote the data."""
@@ -43,7 +46,7 @@ def connect(uri: str, database: str | None = None, *, read_only: bool = False, *
     """
     given = {**_PLAIN, **({"default_transaction_read_only": "on"} if read_only else {}), **settings}
     options = " ".join(f"-c {name}={_escape(value)}" for name, value in given.items())
-    parts = _parts(uri) | {"application_name": "layersite"}
+    parts = _parts(uri) | {"application_name": "layersite", "client_encoding": "UTF8"}
     parts["options"] = f"{parts.get('options', '')} {options}".strip()
     if database is not None:
         parts["dbname"] = database

@@ -1,8 +1,8 @@
 """Masking rules as PostgreSQL expressions that run inside the source server, in plain SQL without any extension.
 
-Each value is chosen by an HMAC-SHA-256 of what was there, under a key that the session has as two settings (the key
-padded inside and outside), so no statement ever holds it. A hash is computed once per value, in a subquery that
-`OFFSET 0` keeps the planner from merging, and its bytes choose among syllables, digits and lists.
+Each value is chosen by a keyed SHA-256 of what was there. The session has the key as a setting, so no statement ever
+holds it. A hash is computed once per value, in a subquery that `OFFSET 0` keeps the planner from merging, and its bytes
+choose among syllables, digits and lists.
 """
 
 from collections.abc import Mapping
@@ -17,42 +17,30 @@ __all__ = ["Selection", "key_settings", "selection"]
 
 
 def key_settings(key: bytes) -> Mapping[str, str]:
-    """Return the settings of a session whose expressions mask under `key`, of at most 64 bytes."""
-    padded = key.ljust(64, b"\0")
-    inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
-    return {"layersite.inner": inner.hex(), "layersite.outer": outer.hex()}
+    """Return the settings of a session whose expressions mask under `key`, of 32 bytes."""
+    return {"layersite.key": key.hex()}
 
 
 @dataclass
 class Selection:
     """What a masked copy reads of one relation: `columns` go into it, `expressions` make their values.
 
-    `hashes` are computed once per row, in the subquery `m`, as h0, h1 and so on; `maps` once per different value, in
-    the subqueries d0, d1 and so on, for a hash takes longer than to find it again.
+    `hashes` are computed once per row, in the subquery `m`, as h0, h1 and so on.
     """
 
     columns: list[str] = field(default_factory=list)
     expressions: list[str] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
-    maps: list[tuple[str, str]] = field(default_factory=list)
 
     def query(self, relation: str, condition: str = "true") -> str:
         """Return the SELECT of the rows that meet `condition`."""
         named = ", ".join(f"{sql} AS h{index}" for index, sql in enumerate(self.hashes))
         lateral = f" CROSS JOIN LATERAL (SELECT {named} OFFSET 0) m" if named else ""
-        joins = "".join(
-            f" LEFT JOIN (SELECT d.v, {sql} AS h FROM (SELECT DISTINCT {value} AS v FROM ONLY {relation} t"
-            f" WHERE {condition}) d OFFSET 0) d{index} ON d{index}.v = {value}"
-            for index, (value, sql) in enumerate(self.maps)
-        )
-        return f"SELECT {', '.join(self.expressions)} FROM ONLY {relation} t{joins}{lateral} WHERE {condition}"
+        return f"SELECT {', '.join(self.expressions)} FROM ONLY {relation} t{lateral} WHERE {condition}"
 
-    def hash(self, domain: str, value: str, repeats: bool = False) -> str:
+    def hash(self, domain: str, value: str) -> str:
         """Compute the keyed hash of the text `value` and return what it is called."""
-        if repeats:
-            self.maps.append((f'({value}) COLLATE "C"', _hmac(domain, "d.v")))
-            return f"d{len(self.maps) - 1}.h"
-        self.hashes.append(_hmac(domain, value))
+        self.hashes.append(_keyed(domain, value))
         return f"m.h{len(self.hashes) - 1}"
 
 
@@ -64,11 +52,11 @@ def selection(relation: Relation, actions: Mapping[str, Action]) -> Selection:
         if column.generated or action == "drop":
             continue
         made.columns.append(identifier(name))
-        made.expressions.append(_expression(made, relation, column, action))
+        made.expressions.append(_expression(made, column, action))
     return made
 
 
-def _expression(made: Selection, relation: Relation, column: Column, action: Action) -> str:
+def _expression(made: Selection, column: Column, action: Action) -> str:
     there = f"t.{identifier(column.name)}"
     if action == "keep":
         return there
@@ -83,22 +71,20 @@ def _expression(made: Selection, relation: Relation, column: Column, action: Act
         return f"CASE WHEN {there} IS NOT NULL THEN {_document(made, action, there)}::{column.type} END"
     if column.array:
         return _each(there, column, action)
-    repeats = column.name in relation.repeated
     text = f"lower({there}::text)" if column.folds_case else f"{there}::text"
-    return f"({_value(action, made.hash(domain_of(action), text, repeats), text, column)})::{column.type}"
+    return f"({_value(action, made.hash(domain_of(action), text), text, column)})::{column.type}"
 
 
-def _hmac(domain: str, value: str) -> str:
-    """The two subqueries are evaluated once per statement."""
-    inner, outer = (f"(SELECT decode(current_setting('layersite.{name}'), 'hex'))" for name in ("inner", "outer"))
-    message = f"convert_to({literal(domain)} || chr(31) || {value}, 'UTF8')"
-    return f"sha256({outer} || sha256({inner} || {message}))"
+def _keyed(domain: str, value: str) -> str:
+    """The subquery, in which the key of a domain follows from the session's, is evaluated once per statement."""
+    key = f"decode(current_setting('layersite.key'), 'hex') || {literal(domain)}::bytea"
+    return f"sha256((SELECT substr(sha256({key}), 1, 16)) || textsend({value}))"
 
 
 def _each(there: str, column: Column, rule: Rule) -> str:
     value = _value(rule, "x.h", "u.e::text", column)
     items = f"SELECT array_agg({value} ORDER BY u.o) FROM unnest({there}) WITH ORDINALITY u(e, o)"
-    lateral = f"CROSS JOIN LATERAL (SELECT {_hmac(domain_of(rule), 'u.e::text')} AS h OFFSET 0) x"
+    lateral = f"CROSS JOIN LATERAL (SELECT {_keyed(domain_of(rule), 'u.e::text')} AS h OFFSET 0) x"
     return f"CASE WHEN {there} IS NOT NULL THEN coalesce(({items} {lateral})::{column.type}, '{{}}') END"
 
 
@@ -152,5 +138,5 @@ def _identifier(hashed: str, column: Column) -> str:
     if column.family == "bytes":
         return f"substr({hashed}, 1, 16)"
     if column.family == "text":
-        return f"left(encode({hashed}, 'hex'), {min(column.length or 24, 24)})"
+        return f"encode(substr({hashed}, 1, {min(column.length or 24, 24) // 2}), 'hex')"
     return f"{number(hashed, 1, 8)} % {10 ** (min(column.length or 18, 18) - column.scale)}"

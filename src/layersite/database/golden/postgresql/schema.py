@@ -47,12 +47,6 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
 WHERE i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL AND k.place <= i.indnkeyatts
 GROUP BY i.indexrelid, i.indrelid, i.indisprimary"""
 
-_REPEATED = """
-SELECT c.oid, s.attname FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
-JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
-WHERE NOT s.inherited AND c.reltuples > 10000
-    AND (s.n_distinct BETWEEN 1 AND c.reltuples / 5 OR s.n_distinct BETWEEN -0.2 AND -1e-9)"""
-
 _REFERENCES = """
 SELECT c.conrelid, c.confrelid,
     ARRAY(SELECT a.attname FROM unnest(c.conkey) WITH ORDINALITY k(n, o)
@@ -94,16 +88,8 @@ def read_schema(connection: Connection) -> Schema:
     for oid, _, letter, _, root, _, count in rows:
         counted[oid] += count if letter != "p" else 0
         counted[root] += count if letter != "p" else 0
-    repeated: dict[int, set[str]] = defaultdict(set)
-    for oid, name in connection.execute(_REPEATED):
-        repeated[oid].add(name)
     relations = {
-        row[1]: replace(
-            _relation(row, columns[row[0]], unique[row[0]], names),
-            rows=counted[row[0]],
-            repeated=frozenset(repeated[row[0]]),
-        )
-        for row in rows
+        row[1]: replace(_relation(row, columns[row[0]], unique[row[0]], names), rows=counted[row[0]]) for row in rows
     }
     references = tuple(
         Reference(names[one], tuple(mine), names[other], tuple(theirs))

