@@ -51,6 +51,7 @@ VERBS = {
     "reap": "Find what is left without an environment, in the cluster and on database servers: nox -s reap -- --apply",
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
+    "drift": "Say which environments are not what the site says now, and why: nox -s drift -- --diff",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "doctor": "Say what is wrong around this site, and how to mend it; with -- --probe, try it.",

@@ -14,6 +14,7 @@ from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
 from layersite.cli_data import clone, golden
+from layersite.cli_drift import drift
 from layersite.cli_fixtures import fixtures
 from layersite.cli_life import extend, pin, reap, sleep, unpin, wake
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
@@ -51,7 +52,8 @@ def main(ctx: click.Context, root: Path) -> None:
 
     Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
     7 git, kustomize or helm; 8 some environments failed, were held back or could not be told of, the others are done;
-    9 unknown name; 10 Argo CD; 11 image registry; 12 `doctor` found something wrong; 13 database server.
+    9 unknown name; 10 Argo CD; 11 image registry; 12 `doctor` found something wrong; 13 database server;
+    14 `drift` found some.
     """
     ctx.obj = Place(root.resolve())
 
@@ -222,5 +224,5 @@ def adopt(
     console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")
 
 
-for _command in (bootstrap, clone, doctor, extend, fixtures, golden, pin, reap, sleep, unpin, wake):
+for _command in (bootstrap, clone, doctor, drift, extend, fixtures, golden, pin, reap, sleep, unpin, wake):
     main.add_command(_command)

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layersite import __version__
+from layersite.drift import Inspector
 from layersite.follow import Follower
 from layersite.forge import Conversation, Forge, GitForge
 from layersite.forge.tree import GitTrees
@@ -20,6 +22,7 @@ from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
 from layersite.model.site import Site, load_site
+from layersite.plan import World
 from layersite.playbooks import IN_CLUSTER, Playbooks
 from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
 from layersite.reap import Reaper
@@ -108,6 +111,15 @@ class Place:
             choose=self.chooser(site) if site.databases else None,
             tell=tell,
         )
+
+    def inspector(self, *, online: bool) -> Inspector:
+        """Return what looks for drift, in the cluster too if `online`. Raises LayersiteError."""
+        site, catalog = self.load()
+        if online and site.argocd is None:
+            raise LayersiteError("`argocd` in layersite.yaml names no Argo CD that could be asked; leave out --online")
+        world = World(site, catalog, __version__)
+        renderer = Renderer(site, catalog, self.cache / "bases")
+        return Inspector(world, self.store(site), renderer, self.argocd(site) if online else None)
 
     def keeper(self) -> Keeper:
         """Return what people decide with how long environments live. Raises LayersiteError."""

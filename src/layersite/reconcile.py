@@ -30,6 +30,7 @@ from layersite.plan import (
     chosen_name,
     group,
     hold_back,
+    is_untouched,
     lease,
     leave,
     make_plan,
@@ -230,7 +231,7 @@ class Bot:
         for name, entry in snapshot.entries.items():
             if entry.environment is not None:
                 current[name] = entry.environment
-                if entry.environment.render is None or entry.environment.render.manifests != entry.manifests:
+                if not is_untouched(entry.environment, entry.manifests):
                     drifted.add(name)
             elif entry.tombstone is not None:
                 current[name] = entry.tombstone

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from layersite.argocd import nudge
 from layersite.argocd._http import Http, new_client
+from layersite.argocd.differences import differences
 from layersite.argocd.explain import explain
 from layersite.argocd.gone import await_gone
-from layersite.argocd.model import Patience, Result
+from layersite.argocd.model import Difference, Patience, Result
 from layersite.argocd.received import Application
 from layersite.argocd.server import Server
 from layersite.argocd.wait import await_synced
@@ -124,6 +125,10 @@ class ArgoCD:
             ArgoCDError: Argo CD refuses, so that nothing is known of any that is left.
         """
         return await_gone(self._server, names, deadline=deadline, explain=self.explain, tell=tell)
+
+    def differences(self, name: str) -> tuple[Difference, ...]:
+        """Return the objects of one application that are not in the cluster as committed. Raises ArgoCDError."""
+        return differences(self._server.managed(name))
 
     def explain(self, name: str) -> tuple[Trouble, ...]:
         """Return what keeps one application from being healthy, at most eight. Raises ArgoCDError."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from layersite.model.standing import Trouble
 
-__all__ = ["Outcome", "Patience", "Result"]
+__all__ = ["Difference", "Outcome", "Patience", "Result"]
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,14 @@ class Result:
     reason: str = ""
     revision: str = ""
     troubles: tuple[Trouble, ...] = ()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One object that is not in the cluster as it was committed: `how`, and both sides as YAML."""
+
+    kind: str
+    name: str
+    how: str
+    live: str
+    wanted: str

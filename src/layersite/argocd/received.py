@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 __all__ = [
     "Application",
     "ApplicationSet",
     "Health",
+    "Managed",
     "Many",
     "Received",
     "Resource",
@@ -139,6 +140,17 @@ class Application(Received):
         """Whether an operation runs or is about to."""
         state = self.status.operation_state
         return self.operation is not None or (state is not None and state.phase in ("Running", "Terminating"))
+
+
+class Managed(Received):
+    """One object that an application manages, as JSON: as it lives, and as it would after a sync."""
+
+    kind: str
+    name: str
+    hook: bool = False
+    modified: bool = False
+    live: Annotated[Text, Field(alias="normalizedLiveState")] = ""
+    wanted: Annotated[Text, Field(alias="predictedLiveState")] = ""
 
 
 class ApplicationSetStatus(Received):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from layersite.argocd._http import Http
 from layersite.argocd.objects import Event, LogEntry, LogLine, Node, Pod, Tree
-from layersite.argocd.received import Application, ApplicationSet, Many, Received
+from layersite.argocd.received import Application, ApplicationSet, Managed, Many, Received
 from layersite.argocd.stream import Stream
 
 __all__ = ["Server"]
@@ -59,6 +59,10 @@ class _Version(Received):
 
 class _Manifest(Received):
     manifest: str
+
+
+class _Objects(Received):
+    items: Many[Managed] = ()
 
 
 class _Sets(Received):
@@ -127,6 +131,12 @@ class Server:
         """Return what the application consists of in the cluster."""
         what = f"the objects of application `{name}`"
         return self._http.get(f"{_path(name)}/resource-tree", Tree, what, {"project": self._project})
+
+    def managed(self, name: str) -> tuple[Managed, ...]:
+        """Return the objects that the application manages, each as it lives and as it would after a sync."""
+        what = f"what application `{name}` manages"
+        path = f"{_path(name)}/managed-resources"
+        return self._http.get(path, _Objects, what, {"project": self._project}).items
 
     def pod(self, name: str, node: Node) -> Pod:
         """Return how the pod `node` is."""

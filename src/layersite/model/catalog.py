@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -170,25 +170,41 @@ class App(Model):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All apps of a site by name; `root` is the folder that holds theirs, `digests` hash what each folder holds."""
+    """All apps of a site by name; `root` is the folder that holds theirs, `digests` hash what each folder holds.
+
+    `parts` has the hash of each app's overlays, and of all else in its folder, by path.
+    """
 
     root: Path
     apps: Mapping[str, App]
     digests: Mapping[str, str]
+    parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of_repository(self, repository: str) -> dict[str, App]:
         """Return the apps whose source is `repository`, by name."""
         return {name: app for name, app in self.apps.items() if app.repository == repository}
 
 
-def _digest(folder: Path) -> str:
-    """Hash every file below `folder` with its path; of a symbolic link only where it points."""
-    total = hashlib.sha256()
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hash every file below `folder`, by path; of a symbolic link only where it points."""
+    found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or path.is_file():
             content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
-            total.update(f"{path.relative_to(folder).as_posix()}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return total.hexdigest()
+            found[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def _digest(hashes: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{path}\0{each}\n" for path, each in hashes.items()).encode()).hexdigest()
+
+
+def _parts(name: str, hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return the digest of an app's overlays, if there are any, and of all the rest."""
+    overlays = {path: each for path, each in hashes.items() if path.startswith("overlays/")}
+    rest = {path: each for path, each in hashes.items() if path not in overlays}
+    found = {f"apps/{name}": rest, f"apps/{name}/overlays": overlays}
+    return {path: _digest(each) for path, each in found.items() if each}
 
 
 def _cross_problems(name: str, app: App, document: Document, site: Site, known: set[str]) -> list[Problem]:
@@ -237,4 +253,6 @@ def load_catalog(root: Path, site: Site) -> Catalog:
         problems += _cross_problems(name, app, documents[name], site, known)
     if problems:
         raise InvalidInputError(problems)
-    return Catalog(folder, apps, {name: _digest(folder / name) for name in apps})
+    hashes = {name: _hashes(folder / name) for name in apps}
+    digests = {name: _digest(each) for name, each in hashes.items()}
+    return Catalog(folder, apps, digests, {name: _parts(name, each) for name, each in hashes.items()})

@@ -77,6 +77,8 @@ class RenderLock(Model):
     layersite: str
     inputs: str
     manifests: str
+    parts: dict[str, str] | None = None
+    """A hash of each thing that people edit: the site, every app of the slice, its overlays, and what was decided."""
 
 
 class Environment(Model):

@@ -95,3 +95,9 @@ class DatabaseError(LayersiteError):
     """A database server could not be asked or refused something; nothing was left that anyone can use."""
 
     exit_code = 13
+
+
+class DriftError(LayersiteError):
+    """What is committed, or what runs, is not what the site says now; `drift` said what."""
+
+    exit_code = 14

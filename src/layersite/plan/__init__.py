@@ -5,6 +5,7 @@ from layersite.plan.actions import make_plan, plan_again, plan_named, plan_rest,
 from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
+from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
 from layersite.plan.obey import answers, obey
 from layersite.plan.orphans import Orphan, doubts, find_orphans
@@ -22,6 +23,7 @@ __all__ = [
     "answers",
     "build_environment",
     "called",
+    "changed_parts",
     "chosen_name",
     "decide_slice",
     "doubts",
@@ -29,6 +31,7 @@ __all__ = [
     "group",
     "hold_back",
     "host",
+    "is_untouched",
     "lease",
     "leave",
     "make_plan",

@@ -1,7 +1,5 @@
 """What an environment should be: its members, its slice with commits and images, its hosts, and its render lock."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +8,15 @@ from layersite.model.catalog import Catalog, Image
 from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.database import Data, Suited, clone_name
-from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone
+from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import BASELINE, fit
 from layersite.model.site import Site
+from layersite.plan.lock import lock
 from layersite.plan.rest import AWAKE, Rest
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
-    "RENDERED_FROM",
     "World",
     "baseline_members",
     "build_environment",
@@ -26,9 +24,6 @@ __all__ = [
     "host",
     "missing_images",
 ]
-
-RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
-"""The parts of the site that manifests are made from; the rest may change without rendering anything anew."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ def build_environment(
         call=rest.call,
         heard=heard,
     )
-    return wanted.model_copy(update={"render": _lock(world, wanted)})
+    return wanted.model_copy(update={"render": lock(world.site, world.catalog, world.version, wanted)})
 
 
 def _data(
@@ -225,18 +220,3 @@ def _image(image: Image, sha: str | None, branch: str, number: int | None) -> st
 def _tag(branch: str) -> str:
     """Return `branch` with what no image tag may hold replaced by hyphens, as docker/metadata-action does."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", branch).strip("-.")
-
-
-def _lock(world: World, wanted: Environment) -> RenderLock:
-    inputs = {
-        "environment": wanted.model_dump(mode="json", exclude={"lease", "call", "heard"}),
-        "site": world.site.model_dump(mode="json", include=RENDERED_FROM),
-        "apps": {app: world.catalog.digests[app] for app in wanted.slice},
-        "databases": {
-            name: world.site.databases[name].model_dump(mode="json", include={"engine", "host", "port", "cidrs"})
-            for name in wanted.data or {}
-        },
-        "layersite": world.version,
-    }
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    return RenderLock(layersite=world.version, inputs=digest, manifests="")

@@ -8,7 +8,8 @@ from layersite.model.environment import Environment, Slot, to_yaml
 from layersite.model.errors import InvalidInputError, PolicyError, Problem
 from layersite.model.site import Site
 from layersite.model.yaml import Yaml, dump_all
-from layersite.plan.desired import RENDERED_FROM, host
+from layersite.plan.desired import host
+from layersite.plan.lock import RENDERED_FROM
 from layersite.render import boundary, policy, transform, wiring
 from layersite.render.base import Bases
 from layersite.render.layout import git_tree_id

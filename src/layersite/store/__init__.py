@@ -1,8 +1,9 @@
 """The environments repository: read at a commit, written by compare-and-swap, one directory per environment."""
 
+from layersite.store.edits import Edit
 from layersite.store.fold import FoldingStore
 from layersite.store.graft import Write
 from layersite.store.protocol import Committed, Store
 from layersite.store.snapshot import Entry, Snapshot, directory_of
 
-__all__ = ["Committed", "Entry", "FoldingStore", "Snapshot", "Store", "Write", "directory_of"]
+__all__ = ["Committed", "Edit", "Entry", "FoldingStore", "Snapshot", "Store", "Write", "directory_of"]

@@ -22,6 +22,8 @@ _TIP = "refs/heads/tip"
 _TIMEOUT = 600.0
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null")
 """Nothing runs in the background, and no hook of the machine's configuration runs at all."""
+_DEEPER = 1000
+"""Commits that are fetched at once when older ones are needed."""
 _TIDY = ("-c", "gc.auto=4000", "-c", "gc.autoDetach=false")
 
 
@@ -43,7 +45,8 @@ class Clone:
         # Without these flags a broken clone inside a checkout would open the checkout instead.
         return pygit2.Repository(str(self._path), RepositoryOpenFlag.BARE | RepositoryOpenFlag.NO_SEARCH)
 
-    def _git(self, *arguments: str) -> str:
+    def git(self, *arguments: str) -> str:
+        """Run git in this clone. Raises ToolError, CommandError."""
         return git(*_QUIET, f"--git-dir={self._path}", *arguments, timeout=_TIMEOUT)
 
     def fetch(self, *more: str) -> pygit2.Oid | None:
@@ -59,7 +62,7 @@ class Clone:
         source = f"+refs/heads/{self._branch}:{_TIP}"
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", *prune, *depth)
         try:
-            self._git("fetch", *options, "--", self._url, source, *more)
+            self.git("fetch", *options, "--", self._url, source, *more)
         except CommandError as error:
             if "couldn't find remote ref" in error.stderr:
                 return None
@@ -67,6 +70,19 @@ class Clone:
         if depth:
             self.repo = self._open()  # libgit2 learns only here that the history ends at this commit
         return self.tip
+
+    def deepen(self) -> bool:
+        """Fetch more of the branch's history; return False where all of it is here. Raises StoreError."""
+        if not self.repo.is_shallow:
+            return False
+        source = f"+refs/heads/{self._branch}:{_TIP}"
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", f"--deepen={_DEEPER}")
+        try:
+            self.git("fetch", *options, "--", self._url, source)
+        except CommandError as error:
+            raise self._unreadable(error) from None
+        self.repo = self._open()
+        return True
 
     @property
     def tip(self) -> pygit2.Oid | None:
@@ -81,7 +97,7 @@ class Clone:
     def refs(self, pattern: str) -> dict[str, str]:
         """Return the refs of the host that match `pattern`, each with its commit. Raises StoreError."""
         try:
-            listing = self._git("ls-remote", "--", self._url, pattern)
+            listing = self.git("ls-remote", "--", self._url, pattern)
         except CommandError as error:
             raise self._unreadable(error) from None
         return {ref: commit for commit, ref in (line.split("\t") for line in listing.splitlines())}
@@ -113,9 +129,7 @@ class Clone:
         leases = [f"--force-with-lease={ref}:{before}" for ref, (before, _) in refs.items()]
         atomic = ["--atomic"] if len(refs) > 1 else []
         try:
-            self._git(
-                "push", *atomic, *leases, "--", self._url, *(f"{after}:{ref}" for ref, (_, after) in refs.items())
-            )
+            self.git("push", *atomic, *leases, "--", self._url, *(f"{after}:{ref}" for ref, (_, after) in refs.items()))
         except ToolError as error:
             return explain(error.stderr if isinstance(error, CommandError) else str(error))
         return None
@@ -127,7 +141,7 @@ class Clone:
     def tidy(self) -> None:
         """Pack the objects when many have gathered; nothing may be in flight, for unreachable ones go at once."""
         try:
-            self._git(*_TIDY, "gc", "--auto", "--quiet", "--prune=now")
+            self.git(*_TIDY, "gc", "--auto", "--quiet", "--prune=now")
         except CommandError as error:
             raise _BrokenCloneError(redact(error.stderr)) from None
 

@@ -12,11 +12,11 @@ from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import is_environment_name, shard
 from layersite.store.snapshot import ENVIRONMENTS, child
 
-__all__ = ["Write", "check_writes", "graft", "message", "write_commit", "write_tree"]
+__all__ = ["AUTHOR", "Write", "check_writes", "graft", "message", "write_commit", "write_tree"]
 
 _COMPONENT = re.compile(r"(?!.*\.\Z)[A-Za-z0-9_][A-Za-z0-9._-]{0,254}\Z")
 """An allow-list: git's own checks let `-rf`, newlines and bidi marks pass, and a bad name breaks every clone."""
-_AUTHOR = ("layersite", "layersite@users.noreply.local")
+AUTHOR = ("layersite", "layersite@users.noreply.local")
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ def write_commit(
     repo: pygit2.Repository, tree: pygit2.Oid, parent: pygit2.Oid | None, text: str, now: int
 ) -> pygit2.Oid:
     """Store a commit by the bot at `now` (seconds since 1970, UTC) on top of `parent`; no ref moves."""
-    bot = pygit2.Signature(*_AUTHOR, now, 0)
+    bot = pygit2.Signature(*AUTHOR, now, 0)
     return repo.create_commit(None, bot, bot, text, tree, [] if parent is None else [parent])

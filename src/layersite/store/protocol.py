@@ -11,9 +11,10 @@ import pygit2
 
 from layersite.model.errors import StoreError
 from layersite.store.clone import Cache, Clone
+from layersite.store.edits import Edit, find_edits
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
 from layersite.store.refusal import Refusal, redact
-from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_snapshot
+from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_files, read_snapshot
 
 __all__ = ["Committed", "Store", "compare"]
 
@@ -91,6 +92,23 @@ class Store:
             return revision in clone.repo and clone.contains(clone.repo[revision].id, clone.repo[commit].id)
 
         return revision == commit or self._cache.use(operation)
+
+    def files(self, name: str) -> dict[str, bytes]:
+        """Return the files of the environment `name` by path, as of the last read. Raises StoreError."""
+
+        def operation(clone: Clone) -> dict[str, bytes]:
+            root = clone.repo[clone.tip].peel(pygit2.Commit).tree if clone.tip else None
+            return read_files(child(root, directory_of(name)))
+
+        return self._cache.use(operation)
+
+    def edits(self, name: str, is_rendered: Callable[[Entry], bool]) -> list[Edit]:
+        """Return the commits by which others changed the environment `name` since it was as rendered, newest first.
+
+        Raises:
+            StoreError: the history cannot be fetched.
+        """
+        return self._cache.use(lambda clone: find_edits(clone, name, is_rendered))
 
     def commit(self, writes: Sequence[Write], subject: str) -> Committed:
         """Put all `writes`, at most one per environment, into one commit on the branch.

@@ -12,7 +12,17 @@ from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import is_environment_name, shard
 
-__all__ = ["ENVIRONMENTS", "Entry", "Snapshot", "all_id", "child", "directory_of", "read_snapshot"]
+__all__ = [
+    "ENVIRONMENTS",
+    "Entry",
+    "Snapshot",
+    "all_id",
+    "child",
+    "directory_of",
+    "read_entry",
+    "read_files",
+    "read_snapshot",
+]
 
 ENVIRONMENTS = "environments"
 _ENVIRONMENT_FILE = "environment.yaml"
@@ -66,7 +76,7 @@ def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None, before: Mappi
             entries[name] = before[name]
             continue
         try:
-            entries[name] = _read_entry(tree, path, name)
+            entries[name] = read_entry(tree, path, name)
         except InvalidInputError as error:
             problems += error.problems
     if problems:
@@ -113,7 +123,19 @@ def _misplaced(path: str, name: str) -> Problem:
     return Problem(ascii(path)[1:-1], 0, "", f"{name!a} {text}")
 
 
-def _read_entry(tree: pygit2.Tree, path: str, name: str) -> Entry:
+def read_files(tree: pygit2.Tree | None) -> dict[str, bytes]:
+    """Return every file below `tree` by its path."""
+    files: dict[str, bytes] = {}
+    for entry in tree or ():
+        if isinstance(entry, pygit2.Tree):
+            files |= {f"{_name(entry)}/{path}": content for path, content in read_files(entry).items()}
+        elif isinstance(entry, pygit2.Blob):
+            files[_name(entry)] = entry.data
+    return files
+
+
+def read_entry(tree: pygit2.Tree, path: str, name: str) -> Entry:
+    """Read one environment's directory. Raises InvalidInputError."""
     documents = (_ENVIRONMENT_FILE, _TOMBSTONE_FILE)
     files = [file for file in documents if file in tree and isinstance(tree[file], pygit2.Blob)]
     if len(files) != 1:
