@@ -52,6 +52,7 @@ VERBS = {
     "serve": "Run the bot as a service that webhooks wake.",
     "status": "Show the environments and what they are made of.",
     "drift": "Say which environments are not what the site says now, and why: nox -s drift -- --diff",
+    "renew": "Render environments again, wave by wave, after the site or layersite changed: nox -s renew -- --dry-run",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "doctor": "Say what is wrong around this site, and how to mend it; with -- --probe, try it.",
@@ -60,7 +61,7 @@ VERBS = {
     "clone": "Bring an environment its databases, or with --reset new ones: nox -s clone -- web-42",
     "adopt": "Describe existing services as apps: nox -s adopt -- compose.yaml",
 }
-WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "reap", "serve", "clone"}
+WITH_ANSIBLE = {"reconcile", "preview", "teardown", "sleep", "wake", "reap", "renew", "serve", "clone"}
 """The verbs that run playbooks."""
 
 

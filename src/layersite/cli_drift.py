@@ -2,12 +2,13 @@
 
 import click
 
-from layersite.cli_options import output_option
+from layersite.cli_options import dry_run_option, finish, output_option
 from layersite.model.errors import DriftError
 from layersite.place import Place
+from layersite.renew import renew_all
 from layersite.report import Console
 
-__all__ = ["drift"]
+__all__ = ["drift", "renew"]
 
 
 @click.command()
@@ -34,3 +35,22 @@ def drift(place: Place, names: tuple[str, ...], with_diff: bool, online: bool, o
         console.line(each.diff)
     if found:
         raise DriftError(f"not what the site says now: {', '.join(each.name for each in found)}; see above")
+
+
+@click.command()
+@dry_run_option
+@output_option
+@click.pass_obj
+def renew(place: Place, dry_run: bool, output: str) -> None:
+    """Render environments again where only the site, an app or layersite changed, in waves (`waves` in layersite.yaml).
+
+    Waits until each wave is healthy, and stops where one is not. With --dry-run it shows the first wave, and for all of
+    them a diff. `reconcile` does the same, one wave in each run.
+    """
+    console = Console(output == "json")
+    bot = place.bot(console.tell)
+    outcome = bot.renew(dry_run=True) if dry_run else renew_all(bot)
+    names = [action.name for action in outcome.plan.actions]
+    for each in place.inspector(online=False).look(names, with_diff=True) if dry_run and names else ():
+        console.line(f"{each.name}:\n{each.diff}")
+    finish(console, outcome)

@@ -28,6 +28,7 @@ from layersite.process import FORGE_TOKEN, CommandError, let_git_sign_in, run
 from layersite.reap import Reaper
 from layersite.reconcile import Bot
 from layersite.render import Renderer
+from layersite.rollout import Rollout
 from layersite.store import FoldingStore, Store
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Place:
             follower=follower,
             now=_now,
             choose=self.chooser(site) if site.databases else None,
+            hold=Rollout(site, argocd, store.tree_at).hold,
             tell=tell,
         )
 

@@ -37,6 +37,7 @@ from layersite.plan import (
     over_the_cap,
     plan_again,
     plan_named,
+    plan_renewals,
     plan_rest,
     remove,
 )
@@ -63,7 +64,10 @@ class Decided:
 
 @dataclass(frozen=True)
 class Bot:
-    """One site with everything it talks to; `tell` is called with each step for a person who watches."""
+    """One site with everything it talks to; `tell` is called with each step for a person who watches.
+
+    `hold` keeps of what would be rendered again all but the next wave.
+    """
 
     site: Site
     catalog: Catalog
@@ -74,6 +78,7 @@ class Bot:
     follower: Follower
     now: Callable[[], datetime]
     choose: Callable[[str, tuple[Member, ...]], Suited] | None = None
+    hold: Callable[[Plan, World, Snapshot], Plan] = lambda plan, world, snapshot: plan
     tell: Callable[[str], None] = lambda step: None
 
     def reconcile(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Outcome:
@@ -94,7 +99,8 @@ class Bot:
         world, now = replace(self._world(snapshot, heads), asked=asked), self.now()
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
-            drafts = self._writer.draft(plan := self._select(plan, changes, only), snapshot)
+            plan = self._select(plan, changes, only) if only else self.hold(plan, world, snapshot)
+            drafts = self._writer.draft(plan, snapshot)
             moved = second_look.moved(self.forge, plan, changes)
             if not moved:
                 break
@@ -168,6 +174,15 @@ class Bot:
         _, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
         return self._finish(plan, snapshot, dry_run)
 
+    def renew(self, *, dry_run: bool = False) -> Outcome:
+        """Bring the next wave of environments what changed in the site, the catalog or layersite, and see it there."""
+        snapshot = self.store.read()
+        world, plan = self.gate.plan(self._world(snapshot, self._heads()), plan_renewals)
+        held = self.hold(plan, world, snapshot)
+        outcome = self._finish(replace(held, actions=held.having("update")), snapshot, dry_run)
+        later = held.having("leave")
+        return replace(outcome, plan=replace(outcome.plan, actions=(*outcome.plan.actions, *later)))
+
     def teardown(self, name: str, *, dry_run: bool = False) -> Outcome:
         """Replace the environment `name` by its tombstone; it stays away until one of its changes gets a new commit.
 
@@ -239,8 +254,6 @@ class Bot:
 
     def _select(self, plan: Plan, changes: list[Change], only: Iterable[str]) -> Plan:
         wanted = set(only)
-        if not wanted:
-            return plan
         known = {str(change) for change in changes}
         if unknown := sorted(wanted - known):
             text = ", ".join(f"`{name}`{near_miss(name, known)}" for name in unknown)

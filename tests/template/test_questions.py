@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from layersite.model.site import Limits, Safety, Site, load_site
+from layersite.model.site import Limits, Safety, Site, Waves, load_site
 from tests.template.helpers import ROOT, generate, git
 
 TEMPLATE = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))
@@ -144,7 +144,7 @@ def test_the_defaults_make_a_valid_site(questions: Path, tmp_path: Path) -> None
 def test_what_is_not_asked_stands_there_with_its_default(questions: Path, tmp_path: Path) -> None:
     site, document = load_site(generate(questions, tmp_path))
     assert document.data.keys() == Site.model_fields.keys()
-    assert (site.limits, site.safety) == (Limits(), Safety())
+    assert (site.limits, site.safety, site.waves) == (Limits(), Safety(), Waves())
     for key in (
         "dependencies",
         "lease_hours",

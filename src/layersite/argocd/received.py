@@ -136,6 +136,11 @@ class Application(Received):
         return self.metadata.name
 
     @property
+    def is_well(self) -> bool:
+        """Whether what it shows is in the cluster and healthy."""
+        return self.status.sync.status == "Synced" and self.status.health.status == "Healthy"
+
+    @property
     def is_busy(self) -> bool:
         """Whether an operation runs or is about to."""
         state = self.status.operation_state

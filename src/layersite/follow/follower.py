@@ -291,5 +291,4 @@ def _seen(application: "Application | None") -> str:
     """Return the state that Argo CD shows, nothing where it has not looked at the application yet."""
     if application is None or not application.status.sync.status:
         return ""
-    is_well = application.status.sync.status == "Synced" and application.status.health.status == "Healthy"
-    return "ready" if is_well else "failed"
+    return "ready" if application.is_well else "failed"

@@ -22,6 +22,7 @@ __all__ = [
     "RenderLock",
     "Slot",
     "Tombstone",
+    "Wave",
     "changes_of",
     "to_yaml",
 ]
@@ -71,6 +72,13 @@ class Slot(Model):
     images: dict[str, str] = {}
 
 
+class Wave(Model):
+    """Of which wave an environment was when only what it is rendered from changed; `of` is the hash of that."""
+
+    of: str
+    number: int
+
+
 class RenderLock(Model):
     """What the manifests were made by and from, so that drift can be told offline: hash of the inputs, git tree id."""
 
@@ -79,6 +87,7 @@ class RenderLock(Model):
     manifests: str
     parts: dict[str, str] | None = None
     """A hash of each thing that people edit: the site, every app of the slice, its overlays, and what was decided."""
+    wave: Wave | None = None
 
 
 class Environment(Model):

@@ -272,6 +272,16 @@ class Safety(Model):
     percent: Annotated[int, Field(ge=0, le=100)] = 5
 
 
+class Waves(Model):
+    """How many environments are rendered again at once when only the site, an app or layersite changed: the greater.
+
+    The next wave goes when Argo CD shows all of the last one synced and healthy.
+    """
+
+    environments: Annotated[int, Field(ge=1)] = 10
+    percent: Annotated[int, Field(ge=0, le=100)] = 10
+
+
 class Site(Model):
     """`layersite.yaml`, the one file a team edits first."""
 
@@ -293,6 +303,7 @@ class Site(Model):
     limits: Limits = Limits()
     images: Images = Images()
     safety: Safety = Safety()
+    waves: Waves = Waves()
     allowed_kinds: Many[Annotated[str, Matching(r"^[a-z0-9.-]+/[A-Z][A-Za-z0-9]+$", "`group/Kind`")]] = ()
     """Further namespaced kinds that apps may contain, as `group/Kind`."""
 

@@ -1,7 +1,7 @@
 """Pure decisions: which environments should exist, with which apps, and the actions that lead there."""
 
 from layersite.plan import lease
-from layersite.plan.actions import make_plan, plan_again, plan_named, plan_rest, remove
+from layersite.plan.actions import make_plan, plan_again, plan_named, plan_renewals, plan_rest, remove
 from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
@@ -11,6 +11,7 @@ from layersite.plan.obey import answers, obey
 from layersite.plan.orphans import Orphan, doubts, find_orphans
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
+from layersite.plan.waves import in_waves, last_wave
 
 __all__ = [
     "PRIORITY_LABEL",
@@ -31,7 +32,9 @@ __all__ = [
     "group",
     "hold_back",
     "host",
+    "in_waves",
     "is_untouched",
+    "last_wave",
     "lease",
     "leave",
     "make_plan",
@@ -41,6 +44,7 @@ __all__ = [
     "overdue",
     "plan_again",
     "plan_named",
+    "plan_renewals",
     "plan_rest",
     "queue",
     "remove",

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal, TypeGuard
 
 from layersite.model.change import Change
-from layersite.model.environment import Environment, Lease, Member, Tombstone
+from layersite.model.environment import Environment, Lease, Member, RenderLock, Tombstone
 from layersite.model.errors import DatabaseError, LayersiteError
 from layersite.model.life import Call
 from layersite.model.names import BASELINE
@@ -15,11 +15,12 @@ from layersite.model.site import Site
 from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
 from layersite.plan.group import Group, group
 from layersite.plan.lease import renew
+from layersite.plan.lock import changed_parts, is_renewal
 from layersite.plan.model import Action, Plan, Refusal
 from layersite.plan.obey import Told, obey
 from layersite.plan.rest import AWAKE, Rest, decide_rest
 
-__all__ = ["make_plan", "plan_again", "plan_named", "plan_rest", "remove"]
+__all__ = ["make_plan", "plan_again", "plan_named", "plan_renewals", "plan_rest", "remove"]
 
 
 def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
@@ -98,6 +99,23 @@ def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Leas
         return Plan((), (Refusal(name, text),))
     rest = decide_rest(world.site, None, members, lease, now)
     return _await_images(world, Plan((_converge(world, name, members, lease, rest),)))
+
+
+def plan_renewals(world: World) -> Plan:
+    """Decide for every living environment of which only what it is rendered from changed."""
+    refusals: list[Refusal] = []
+    living = sorted(name for name, current in world.current.items() if isinstance(current, Environment))
+    plans = [_decided_again(world, name, refusals) for name in living]
+    actions = tuple(action for plan in plans for action in plan.actions if action.renews)
+    return Plan(actions, (*refusals, *(refusal for plan in plans for refusal in plan.refusals)))
+
+
+def _decided_again(world: World, name: str, refusals: list[Refusal]) -> Plan:
+    try:
+        return plan_again(world, name)
+    except DatabaseError as error:
+        refusals.append(Refusal(name, str(error)))
+        return Plan(())
 
 
 def plan_again(world: World, name: str) -> Plan:
@@ -183,11 +201,18 @@ def _converge(
     reason = _difference(current, wanted, name in world.drifted, rest.reason)
     if not reason:
         return Action("leave", name, "nothing changed")
-    return Action("update", name, reason, _next(wanted, current.generation))
+    return Action("update", name, reason, _next(wanted, current.generation), _is_renewal(current, wanted))
 
 
 def _next(wanted: Environment, generation: int) -> Environment:
     return wanted.model_copy(update={"generation": generation + 1})
+
+
+def _is_renewal(current: Environment, wanted: Environment) -> bool:
+    """Whether neither its commits nor a person ask for it."""
+    before, after = ({str(member): member.sha for member in each.members} for each in (current, wanted))
+    asked = (current.call, current.lease, current.heard) != (wanted.call, wanted.lease, wanted.heard)
+    return before == after and not asked and is_renewal(current.render, wanted.render)
 
 
 def _difference(current: Environment, wanted: Environment, drifted: bool, rest: str) -> str:
@@ -211,10 +236,19 @@ def _difference(current: Environment, wanted: Environment, drifted: bool, rest: 
     if not parts and current.lease != wanted.lease:
         parts.append(_ending(wanted.lease) if current.heard == wanted.heard else "a comment changed its lease")
     if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
-        parts.append("the site, the catalog or layersite changed")
+        parts.append(_cause(current.render, wanted.render))
     if not parts and drifted:
         parts.append("its files are not those that were rendered")
     return ", ".join(parts)
+
+
+def _cause(before: RenderLock | None, after: RenderLock | None) -> str:
+    if before is None or after is None:
+        return "the site, the catalog or layersite changed"
+    parts = [f"{path} changed" for path in changed_parts(before, after)]
+    if before.layersite != after.layersite:
+        parts.append(f"layersite {before.layersite} became {after.layersite}")
+    return ", ".join(parts) or "the site, the catalog or layersite changed"
 
 
 def _without_change(world: World, name: str, now: datetime) -> Action:

@@ -8,7 +8,7 @@ from layersite.model.environment import Environment, RenderLock
 from layersite.model.site import Site
 from layersite.model.yaml import Yaml
 
-__all__ = ["RENDERED_FROM", "changed_parts", "is_untouched", "lock"]
+__all__ = ["RENDERED_FROM", "changed_parts", "is_renewal", "is_untouched", "lock", "rollout"]
 
 RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
 """The parts of the site that manifests are made from; the rest may change without rendering anything anew."""
@@ -44,6 +44,20 @@ def changed_parts(before: RenderLock, after: RenderLock) -> list[str]:
         return []
     paths = (before.parts.keys() | after.parts.keys()) - {_CONTRACT}
     return sorted(path for path in paths if before.parts.get(path) != after.parts.get(path))
+
+
+def is_renewal(before: RenderLock | None, after: RenderLock | None) -> bool:
+    """Whether the site, the catalog or layersite changed between two locks."""
+    if before is None or after is None:
+        return False
+    is_old = before.parts is None and before.inputs != after.inputs
+    return is_old or before.layersite != after.layersite or bool(changed_parts(before, after))
+
+
+def rollout(site: Site, catalog: Catalog, version: str) -> str:
+    """Return the hash of all that environments are rendered from and that nobody decides for one of them alone."""
+    settings = site.model_dump(mode="json", include=RENDERED_FROM | {"databases"})
+    return _hash([settings, dict(catalog.digests), version])[:_SHORT]
 
 
 def is_untouched(environment: Environment, manifests: str | None) -> bool:

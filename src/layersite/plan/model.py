@@ -22,6 +22,8 @@ class Action:
     name: str
     reason: str
     result: Environment | Tombstone | None = None
+    renews: bool = False
+    """Whether nobody asked for it: only what the environment is rendered from changed, so it can wait."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,15 @@ class Clone:
             self.repo = self._open()  # libgit2 learns only here that the history ends at this commit
         return self.tip
 
+    def fetch_commit(self, commit: str) -> bool:
+        """Fetch one commit by its id, without history; return whether the host gave it."""
+        try:
+            self.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", "--", self._url, commit)
+        except CommandError:
+            return False
+        self.repo = self._open()
+        return True
+
     def deepen(self) -> bool:
         """Fetch more of the branch's history; return False where all of it is here. Raises StoreError."""
         if not self.repo.is_shallow:

@@ -102,6 +102,23 @@ class Store:
 
         return self._cache.use(operation)
 
+    def tree_at(self, revision: str, name: str) -> str | None:
+        """Return the tree id of the environment `name` at the commit `revision`, None where either is unknown.
+
+        Raises:
+            StoreError: the repository cannot be reached or read.
+        """
+
+        def operation(clone: Clone) -> str | None:
+            if revision not in clone.repo:
+                clone.fetch()
+            if revision not in clone.repo and not clone.fetch_commit(revision):
+                return None
+            found = child(clone.repo[revision].peel(pygit2.Commit).tree, directory_of(name))
+            return str(found.id) if found else None
+
+        return self._cache.use(operation)
+
     def edits(self, name: str, is_rendered: Callable[[Entry], bool]) -> list[Edit]:
         """Return the commits by which others changed the environment `name` since it was as rendered, newest first.
 

@@ -171,7 +171,7 @@ def test_a_changed_site_renders_anew_but_a_changed_cap_does_not(world: Build) ->
     committed = settle(world(), CART)
     assert only(make_plan(world(committed, safety={"removals": 1}), [CART], NOW)).verb == "leave"
     other = only(make_plan(world(committed, exposure={"domain": "other.example.com"}), [CART], NOW))
-    assert (other.verb, other.reason) == ("update", "the site, the catalog or layersite changed")
+    assert (other.verb, other.reason) == ("update", "layersite.yaml changed")
 
 
 def test_files_edited_by_hand_are_written_anew(world: Build) -> None:
