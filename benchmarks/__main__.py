@@ -5,13 +5,12 @@
 
 import sys
 
-from benchmarks import database, e2e, masking, render, store
+from benchmarks import database, e2e, render, store
 
 BENCHMARKS = {
     "render": render.main,
     "store": store.main,
     "database": database.main,
-    "masking": masking.main,
     "e2e": e2e.main,
 }
 alone = ["e2e"]

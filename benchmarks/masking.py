@@ -1,27 +1,26 @@
 """Build a masked golden of a generated database, beside an unmasked copy and what others do.
 
 The floor is the same way without any mask; the peers are masking in place (UPDATE, VACUUM FULL) in a copy of the
-database, and a Python program that streams the rows through itself. All in one run, in turn; only the ratios mean
-something.
+database, and a Python program that streams the rows through itself. All in one run, in turn.
 """
 
-import argparse
 import hmac
-import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
+from benchmarks.servers import spent
 from layersite.database.golden.make import Wish, build
 from layersite.database.golden.postgresql.connect import connect
 from layersite.database.golden.postgresql.masks import key_settings, selection
+from layersite.model.database import Golden
 from tests.database.building import wish
-from tests.database.server import EMBEDDED, Server, running
+from tests.database.server import Server
 
-__all__ = ["main"]
+__all__ = ["SHOP", "build_golden", "compare"]
 
 SHOP = """
 CREATE TABLE customer (id bigint PRIMARY KEY, first text, last text, email text, phone text, street text, city text,
@@ -55,48 +54,44 @@ MASKED: dict[str, dict[str, Any]] = {
     },
 }
 KEPT = {relation: dict.fromkeys(columns, "keep") for relation, columns in MASKED.items()}
-_HONEST = ("fsync=on", "shared_buffers=1GB", "max_wal_size=8GB", "maintenance_work_mem=256MB")
+_FLOOR = "unmasked copy (the floor)"
 
 
-def main() -> None:
-    """Print the table: seconds of each way, and how much of the floor it is."""
-    parser = argparse.ArgumentParser(prog="benchmarks masking")
-    parser.add_argument("--mb", type=int, default=1000, help="how large the database is, about")
-    parser.add_argument("--runs", type=int, default=3, help="how often each way is gone, in turn; the best counts")
-    given = parser.parse_args()
-    os.environ["PATH"] = f"{EMBEDDED}{os.pathsep}{os.environ['PATH']}"
-    with running(EMBEDDED, *_HONEST) as server:
-        source = server.create("shop", SHOP.format(customers=given.mb * 1400, orders=given.mb * 2000))
-        with psycopg.connect(source) as asked:
-            size = asked.execute("SELECT pg_database_size(current_database())").fetchall()[0][0]
-        print(f"{size / 1e6:,.0f} MB; seconds, and against the unmasked copy", flush=True)
-        kept, masked = wish(server, KEPT), wish(server, MASKED)
-        ways: dict[str, Callable[[], None]] = {
-            "unmasked copy (the floor)": lambda: _fill(kept),
-            "layersite: masked copy": lambda: _fill(masked),
-            "layersite: the same, checked and published": lambda: _build(masked),
-            "copy, UPDATE, VACUUM FULL, ANALYZE": lambda: _in_place(server, masked),
-            "Python streams the rows, then indexes": lambda: _stream(server, source),
-        }
-        found = [[_timed(way) for way in ways.values()] for _ in range(given.runs)]
-        best = [min(times) for times in zip(*found, strict=True)]
-        for title, seconds in zip(ways, best, strict=True):
-            print(f"{title:<45}{seconds:9.1f} s {seconds / best[0]:9.2f} times the floor")
+def compare(server: Server, source: str, runs: int) -> None:
+    """Print what each way takes and how many times the floor that is: the best of all runs, and the range."""
+    kept, masked = wish(server, KEPT), wish(server, MASKED)
+    ways: dict[str, Callable[[], object]] = {
+        _FLOOR: lambda: _fill(kept),
+        "layersite: masked copy": lambda: _fill(masked),
+        "layersite: the same, checked and published": lambda: build_golden(server),
+        "copy, UPDATE, VACUUM FULL, ANALYZE": lambda: _in_place(server, masked),
+        "Python streams the rows, then indexes": lambda: _stream(server, source),
+    }
+    found = [{title: spent(way, server) for title, way in ways.items()} for _ in range(runs)]
+    print(f"{'':<45}{'on the wall':<32}processors")
+    for title in ways:
+        wall = _cell([(each[title].wall, each[_FLOOR].wall) for each in found])
+        processors = _cell([(each[title].processors, each[_FLOOR].processors) for each in found])
+        print(f"{title:<45}{wall:<32}{processors}", flush=True)
 
 
-def _timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
+def build_golden(server: Server) -> Golden:
+    """Make a golden as the command does, and drop those before it."""
+    made = build(replace(wish(server, MASKED), keep=1), datetime.now(UTC), lambda _: None)
+    assert made is not None
+    return made.golden
+
+
+def _cell(pairs: Sequence[tuple[float, float]]) -> str:
+    """Say the best of the seconds beside those of the floor."""
+    seconds, floor = (min(each) for each in zip(*pairs, strict=True))
+    ratios = [mine / its for mine, its in pairs]
+    return f"{seconds:7.1f} s {seconds / floor:5.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _fill(wished: Wish) -> None:
     with wished.engine.open_server() as server, wished.engine.open_source() as source:
         server.drop(server.fill(source, wished.contract).name)
-
-
-def _build(wished: Wish) -> None:
-    build(wished, datetime.now(UTC), lambda _: None)
 
 
 def _in_place(server: Server, wished: Wish) -> None:
@@ -149,6 +144,3 @@ _PYTHON: Mapping[str, Callable[[bytes], bytes]] = {
     "iban": lambda value: f"XX{int(_hashed(value)[:16], 16) % 10**18:018}".encode(),
     "identifier": lambda value: _hashed(value)[:24].encode(),
 }
-
-if __name__ == "__main__":
-    main()

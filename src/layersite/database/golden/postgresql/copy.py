@@ -19,8 +19,8 @@ from layersite.model.contract import Contract
 
 __all__ = ["Part", "Rows", "copy_parts", "parts", "snapshot"]
 
-_PAGES = 2048
-"""How many pages (16 MB) one range has: enough to keep each worker busy, small enough to share the last table."""
+_PAGES = 1024
+"""How many pages (8 MB) one range has: enough to keep each worker busy, small enough to share the last table."""
 _TIDS = 20_000
 _BUFFER = 1 << 18
 
@@ -72,7 +72,8 @@ def parts(schema: Schema, contract: Contract, rows: Rows) -> list[Part]:
 def _of(relation: Relation, root: Relation, contract: Contract, chosen: Sequence[str] | None) -> Iterator[Part]:
     made = selection(relation, {**contract.columns(root.name), **emptied(contract, root.name)})
     for weight, condition in _ranges(relation.pages) if chosen is None else _places(chosen):
-        yield Part(made.query(relation.name, condition), root.name, tuple(made.columns), weight)
+        work = weight * (1 + len(made.hashes))
+        yield Part(made.query(relation.name, condition), root.name, tuple(made.columns), work)
 
 
 def _ranges(pages: int) -> Iterator[tuple[int, str]]:
