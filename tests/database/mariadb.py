@@ -81,15 +81,19 @@ class MariaDBServer:
             return list(cursor.fetchall())
 
     def create(self, database: str, sql: str = "") -> str:
-        """Make `database` anew, run the script `sql` in it with the server's own client, and return its URI."""
+        """Make `database` anew, run the script `sql` in it, and return its URI."""
         self.ask(f"DROP DATABASE IF EXISTS `{database}`")
         self.ask(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4")
+        self.run(database, sql)
+        return self.uri(database)
+
+    def run(self, database: str, sql: str) -> None:
+        """Run a script with the server's own client, which knows `DELIMITER`; it stops at the first error."""
         options = self.folder / "client.cnf"
         options.write_text(f"[client]\nuser=admin\npassword={self.password}\nhost=127.0.0.1\nport={self.port}\n")
         argv = ["mariadb", f"--defaults-file={options}", "--default-character-set=utf8mb4", database]
         done = subprocess.run(argv, input=sql.encode(), capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
-        return self.uri(database)
 
     def clear(self) -> None:
         """Remove every database that tests have made."""

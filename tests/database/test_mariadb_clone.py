@@ -1,9 +1,7 @@
 """Clones on a real MariaDB server: whose they are, who may enter them, by which way they came, and that they go."""
 
 import itertools
-import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,6 @@ from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import DatabaseError
 from tests.database.mariadb import MariaDBServer
-from tests.database.test_mariadb_golden import SAKILA
 
 _NUMBERS = itertools.count()
 SHOP = """
@@ -172,29 +169,6 @@ def test_reaping_leaves_nothing_of_it_and_all_of_the_others(
     assert mariadb.ask(f"SHOW DATABASES LIKE '{order.name}'") == []
     assert mariadb.ask(f"SELECT count(*) FROM mysql.user WHERE user = '{order.name}'") == [(0,)]
     assert engine.has(order.golden)
-
-
-def test_five_clones_of_sakila_come_at_once(mariadb: MariaDBServer) -> None:
-    if not SAKILA.is_dir():
-        pytest.skip("the Sakila samples are not beside the checkout")
-    name = publish(mariadb, "SELECT 1").name
-    scripts = "".join((SAKILA / f"sakila-mv-{part}.sql").read_text(encoding="utf-8") for part in ("schema", "data"))
-    mariadb.create("scratch", re.sub(r"\bsakila\b(?=[;.])", name, scripts))
-
-    def clone(number: int) -> Clone:
-        order = Order("site.git", f"s{number}-", "web-1", "shop", name)
-        with closing(MariaDBClones(mariadb.uri(""), "LAYERSITE_DATABASE_SHOP_SERVER")) as engine:
-            return provide(engine, order)[0]
-
-    with ThreadPoolExecutor(5) as pool:
-        clones = list(pool.map(clone, range(5)))
-    for each in clones:
-        assert mariadb.ask("SELECT count(*) FROM customer_list", each.name) == [(599,)]
-        assert mariadb.ask(
-            "SELECT count(*) FROM film_text WHERE MATCH (title, description) AGAINST ('dinosaur')", each.name
-        ) != [(0,)]
-    keys = "SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = '{}'"
-    assert {mariadb.ask(keys.format(each.name))[0] for each in clones} == {(22,)}
 
 
 def test_the_servers_password_is_in_no_message(mariadb: MariaDBServer) -> None:

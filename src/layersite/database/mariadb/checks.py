@@ -1,24 +1,18 @@
 """What a golden on MariaDB must stand before it is published, asked of the golden itself."""
 
-import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-from layersite.database.contract.rules import shape
+from layersite.database.contract.rules import shape, value_shape
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.overlap import Hasher, Hashes, share_of
-from layersite.database.mariadb.connect import Session, identifier, literal
-from layersite.database.mariadb.ddl import read_definition
+from layersite.database.mariadb.connect import Session, identifier, literal, text_of
 from layersite.database.mariadb.describe import read_schema
+from layersite.database.mariadb.masks import path_of, projection
 from layersite.database.schema import Column, Reference, Relation, Schema
-from layersite.model.contract import Contract, Number, Rule
+from layersite.model.contract import Choice, Constant, Contract, Json, Number, Rule
 
-__all__ = ["alone", "dump_is_clean", "files_are_clean", "hasher", "planted", "structure"]
+__all__ = ["alone", "structure"]
 
 _STATISTICS = "SELECT table_name, column_name FROM mysql.column_stats WHERE db_name = %s AND min_value IS NOT NULL"
-_CHUNK = 1 << 20
 
 
 def alone(golden: Session, schema: Schema, contract: Contract) -> tuple[Check, ...]:
@@ -33,7 +27,8 @@ def alone(golden: Session, schema: Schema, contract: Contract) -> tuple[Check, .
 
 def structure(golden: Session, schema: Schema, contract: Contract) -> Check:
     """Every table of the source is there, with its columns, keys and references."""
-    found, problems = read_schema(golden), []
+    found = read_schema(golden)
+    problems = [f"{name} is not in the source" for name in found.relations if name not in schema.relations]
     for relation in schema.relations.values():
         if relation.kind != "table":
             continue
@@ -75,12 +70,28 @@ def _tests(relation: Relation, contract: Contract) -> Iterator[tuple[str, str]]:
 def _test(column: Column, rule: Rule) -> str | None:
     """Return the condition that a value is not of the rule's making."""
     there = identifier(column.name)
+    if isinstance(rule, Json):
+        return f"coalesce({_foreign_leaves(there, rule)}, 0)"
     if isinstance(rule, Number):
         return f"coalesce({there} NOT BETWEEN {rule.min} AND {rule.max}, 0)"
+    text = f"{text_of(there)} COLLATE utf8mb4_bin"
+    if isinstance(rule, Constant | Choice):
+        values = (rule.value,) if isinstance(rule, Constant) else rule.values
+        value = text if column.family == "text" else there
+        return f"coalesce({value} NOT IN ({', '.join(map(literal, values))}), 0)"
     if (pattern := shape(rule, column).pattern) is None:
         return None
-    text = f"CONVERT(CAST({there} AS CHAR) USING utf8mb4) COLLATE utf8mb4_bin"
     return f"coalesce({text} <> '' AND {text} NOT REGEXP {literal(f'^({pattern})$')}, 0)"
+
+
+def _foreign_leaves(there: str, rule: Json) -> str:
+    """Look for anything in a document that is on no listed path, and for masked leaves of another shape."""
+    tests = [f"NOT JSON_CONTAINS({projection(rule, there)}, {there})"]
+    for path, leaf in rule.paths.items():
+        if leaf != "keep":
+            found = f"JSON_UNQUOTE(JSON_EXTRACT({there}, {path_of(path)})) COLLATE utf8mb4_bin"
+            tests.append(f"coalesce({found} NOT REGEXP {literal(f'^({value_shape(leaf).pattern})?$')}, 0)")
+    return " OR ".join(tests)
 
 
 def _references(golden: Session, all_of_them: Sequence[Reference]) -> Check:
@@ -113,96 +124,3 @@ def _statistics(golden: Session) -> Check:
     found = golden.ask(_STATISTICS, golden.database)
     problems = [f"the statistics of {table}.{column} hold values" for table, column in found]
     return Check(name="statistics", looked_at=1, problems=tuple(problems))
-
-
-def hasher(session: Session) -> Hasher:
-    """Hash what `session` sees; both sides must have the same `@layersite_nonce`."""
-    return partial(_hashes, session)
-
-
-def _hashes(session: Session, relation: Relation, name: str, pairing: tuple[str, ...], shortest: int) -> Hashes:
-    share, column = share_of(relation), _text(identifier(name))
-    key = ", CHAR(31), ".join([*(_text(identifier(each)) for each in pairing), column])
-    number = (
-        f"CAST(CONV(LEFT(SHA2(CONCAT(@layersite_nonce, CAST(CONCAT({key}) AS BINARY)), 256), 14), 16, 10) AS UNSIGNED)"
-    )
-    sql = f"SELECT DISTINCT {number} AS h FROM {identifier(relation.name)} WHERE CHAR_LENGTH({column}) >= {shortest}"
-    return Hashes(frozenset(int(row[0]) for row in session.ask(f"{sql} HAVING h % {share} = 0")), share)
-
-
-def _text(there: str) -> str:
-    return f"CONVERT(CAST({there} AS CHAR) USING utf8mb4)"
-
-
-def planted(source: Session, schema: Schema, contract: Contract) -> Check:
-    """Every canary stands in a column of the source that is not kept."""
-    found: set[int] = set()
-    for relation in schema.relations.values():
-        listed = contract.relations.get(relation.name)
-        columns = contract.columns(relation.name)
-        names = [name for name in relation.columns if listed == "drop" or columns.get(name) != "keep"]
-        if relation.kind == "table" and names and contract.canaries:
-            text = f"CONCAT_WS(CHAR(31), {', '.join(_text(identifier(name)) for name in names)})"
-            sums = ", ".join(f"coalesce(max(INSTR({text}, {literal(each)}) > 0), 0)" for each in contract.canaries)
-            row = source.ask(f"SELECT {sums} FROM {identifier(relation.name)}")[0]
-            found |= {number for number, seen in enumerate(row, 1) if seen != "0"}
-    missing = [number for number in range(1, len(contract.canaries) + 1) if number not in found]
-    text = "is in no masked column of the source, so it proves nothing; plant it"
-    problems = tuple(f"canary {number} {text}" for number in missing)
-    return Check(name="canaries", looked_at=len(contract.canaries), problems=problems)
-
-
-def dump_is_clean(golden: Session, canaries: Sequence[str]) -> Check:
-    """No canary is in a statement that makes the schema, nor in any value of any row."""
-    found = _search([repr(read_definition(golden)).encode()], canaries)
-    for (name,) in golden.ask(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", golden.database
-    ):
-        found |= _search((_bytes(row) for row in golden.stream(f"SELECT * FROM {identifier(name)}")), canaries)
-    return Check(name="dump", looked_at=len(canaries), problems=tuple(_say(found, "a logical dump")))
-
-
-def _bytes(row: Iterable[object]) -> bytes:
-    return b"\x1f".join(each if isinstance(each, bytes) else str(each).encode() for each in row)
-
-
-def files_are_clean(golden: Session, source: Session, canaries: Sequence[str]) -> Check:
-    """No canary is in a file of the golden, nor in the server's logs and undo, where this program can read them.
-
-    Where the source is on the same server, its logs and undo are the source's too, and not looked at.
-    """
-    folder = Path(str(golden.one("SELECT @@datadir")))
-    own = folder / golden.database
-    if not os.access(own, os.R_OK | os.X_OK):
-        return Check(name="files", looked_at=0, remarks=("the server's data directory cannot be read from here",))
-    is_same = golden.one("SELECT @@server_uid") == source.one("SELECT @@server_uid")
-    tables = [identifier(name) for (name,) in golden.ask("SHOW TABLES")]
-    golden.ask(f"FLUSH TABLES {', '.join(tables)} FOR EXPORT")  # has all of it written to the files
-    try:
-        shared = [path for path in folder.iterdir() if re.match(r"ibdata|ib_logfile|undo|.*-bin\.\d+$", path.name)]
-        shared = [] if is_same else shared
-        files = [path for path in (*own.iterdir(), *shared) if path.is_file()]
-        found: set[int] = set()
-        for path in files:
-            with path.open("rb") as file:
-                found |= _search(iter(lambda file=file: file.read(_CHUNK), b""), canaries)  # type: ignore[misc]
-    finally:
-        golden.ask("UNLOCK TABLES")
-    remarks = ("the source is on the same server, so the logs hold its values too",) if is_same else ()
-    return Check(name="files", looked_at=len(files), problems=tuple(_say(found, "the server's files")), remarks=remarks)
-
-
-def _search(chunks: Iterable[bytes], canaries: Sequence[str]) -> set[int]:
-    """Return the numbers of the canaries that stand in `chunks`, over their edges too."""
-    wanted = [canary.encode() for canary in canaries]
-    found: set[int] = set()
-    tail = b""
-    for chunk in chunks:
-        window = tail + chunk
-        found |= {number for number, each in enumerate(wanted, 1) if each in window}
-        tail = window[-max(map(len, wanted), default=0) :] if wanted else b""
-    return found
-
-
-def _say(found: Iterable[int], where: str) -> Iterator[str]:
-    return (f"canary {number} stands in {where}" for number in sorted(found))

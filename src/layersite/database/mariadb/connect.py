@@ -12,7 +12,7 @@ from pymysql.cursors import SSCursor
 
 from layersite.model.errors import DatabaseError
 
-__all__ = ["Session", "identifier", "literal"]
+__all__ = ["Session", "identifier", "literal", "text_of"]
 
 _MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
 """Strict about values that do not fit, and not about those that are there already: zero keys and zero dates."""
@@ -27,6 +27,11 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """Return `text` as SQL writes text."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def text_of(there: str) -> str:
+    """Return the expression of a value as text, whatever its type."""
+    return f"CONVERT(CAST({there} AS CHAR) USING utf8mb4)"
 
 
 class Session:

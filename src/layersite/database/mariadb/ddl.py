@@ -32,6 +32,13 @@ class Definition:
     views: dict[str, str]
     triggers: tuple[tuple[str, str], ...]
 
+    @property
+    def text(self) -> str:
+        """All that is written in it."""
+        keys = (key for keys in self.foreign.values() for key in keys)
+        programs = (sql for _, sql in (*self.routines, *self.triggers))
+        return "\n".join((*self.tables.values(), *keys, *self.views.values(), *programs))
+
     def make_database(self, session: Session, name: str) -> None:
         """Make the empty database `name`."""
         charset = f"CHARACTER SET {self.character_set} COLLATE {self.collation}"

@@ -15,6 +15,9 @@ from layersite.model.errors import DatabaseError
 
 __all__ = ["MariaDB"]
 
+_LOCK = "SELECT GET_LOCK(%s, %s)"
+_PATIENCE = 5
+"""How many seconds the session of a build that ended may take to go, before a lock is taken for somebody else's."""
 _SNAPSHOT = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
@@ -49,6 +52,6 @@ class MariaDB:
     def open_server(self, lock: bool = True) -> Iterator[MariaDBServer]:
         """Give the server, with `lock` while nobody else builds goldens of this database there."""
         with closing(Session(self.server, "", f"the server of {self.database}")) as session:
-            if lock and session.one("SELECT GET_LOCK(%s, 0)", f"layersite golden {self.database}"[:64]) != "1":
+            if lock and session.one(_LOCK, f"layersite golden {self.database}"[:64], _PATIENCE) != "1":
                 raise DatabaseError(f"somebody else builds a golden of {self.database} now; wait until that is done")
             yield MariaDBServer(session, self.database, self._nonce)

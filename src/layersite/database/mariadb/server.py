@@ -8,11 +8,12 @@ from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
 from layersite.database.golden.overlap import overlap
 from layersite.database.golden.subset import chosen, emptied
-from layersite.database.mariadb import checks, ledger
+from layersite.database.mariadb import canaries, checks, ledger
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.copy import carry
-from layersite.database.mariadb.ddl import Definition, move
+from layersite.database.mariadb.ddl import Definition, move, read_definition
 from layersite.database.mariadb.describe import read_schema
+from layersite.database.mariadb.hashes import hasher, schema_is_clean
 from layersite.database.mariadb.source import MariaDBSource
 from layersite.database.mariadb.subset import MariaDBReader
 from layersite.model.contract import Contract
@@ -88,22 +89,32 @@ class MariaDBServer:
         """Check a draft, against its source too."""
         assert isinstance(source, MariaDBSource)  # noqa: S101  one engine gives both
         with closing(self.session.another(draft)) as golden:
+            structure = checks.structure(golden, source.schema, contract)
+            if structure.problems:
+                return (structure,)
             golden.ask("SET @layersite_nonce = UNHEX(%s)", self._nonce)
-            hashers = checks.hasher(source.session), checks.hasher(golden)
+            text = self._definition(golden).text
+            raw = hasher(source.session)
             return (
-                checks.structure(golden, source.schema, contract),
-                overlap(*hashers, source.schema, contract),
+                structure,
+                overlap(raw, hasher(golden), source.schema, contract),
+                schema_is_clean(text, source.session, raw, source.schema, contract),
                 *checks.alone(golden, source.schema, contract),
-                checks.planted(source.session, source.schema, contract),
-                checks.dump_is_clean(golden, contract.canaries),
-                checks.files_are_clean(golden, source.session, contract.canaries),
+                canaries.planted(source.session, source.schema, contract),
+                canaries.dump_is_clean(golden, text, contract.canaries),
+                canaries.files_are_clean(golden, source.session, contract.canaries),
             )
+
+    def _definition(self, draft: Session) -> Definition:
+        """Return what a draft will be once it is published."""
+        found = self._definitions[draft.database]
+        return replace(read_definition(draft), routines=found.routines, views=found.views, triggers=found.triggers)
 
     def verify_again(self, golden: str, contract: Contract) -> tuple[Check, ...]:
         """Check a published golden by itself."""
         with closing(self.session.another(golden)) as inside:
             found = checks.alone(inside, read_schema(inside), contract)
-            return (*found, checks.dump_is_clean(inside, contract.canaries))
+            return (*found, canaries.dump_is_clean(inside, read_definition(inside).text, contract.canaries))
 
     def size(self, name: str) -> int:
         """Return how many bytes a database has."""

@@ -3,8 +3,7 @@
 The words of the draft's schema are hashed here and looked for among the hashes of the source's values, over there.
 """
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from psycopg import RawCursor
 
@@ -12,14 +11,12 @@ from layersite.database.golden.attestation import Check
 from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained, without_password
 from layersite.database.golden.postgresql.hashes import hash_of, hash_text
+from layersite.database.golden.words import words_of
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Contract
 from layersite.process import run
 
 __all__ = ["schema_is_clean"]
-
-_QUOTED = re.compile(r"'((?:[^']|'')*)'")
-_WORD = re.compile(r"[\w@.+/-]{6,}")
 
 
 def schema_is_clean(
@@ -28,7 +25,7 @@ def schema_is_clean(
     """No value of a column whose rule stands for one person is written in the schema of the database `name`."""
     target, secret = without_password(uri, name)
     text = run(["pg_dump", "--schema-only", f"--dbname={target}"], env=secret, timeout=600).decode()
-    words = {word for word in _words(text) if len(word) >= SHORTEST}
+    words = {word for word in words_of(text) if len(word) >= SHORTEST}
     with RawCursor(source) as cursor:
         query = f"SELECT {hash_text('w')} FROM unnest($1::text[]) w"
         hashes = {row[0] for row in cursor.execute(query.encode(), (list(words),))}
@@ -52,8 +49,3 @@ def _among(source: Connection, relation: Relation, column: Column, hashes: Colle
     with explained(f"{relation.name} cannot be compared"), RawCursor(source) as cursor:
         row = cursor.execute(query.encode(), (list(hashes),)).fetchone()
     return int(row[0]) if row else 0
-
-
-def _words(text: str) -> Iterator[str]:
-    yield from (quoted.replace("''", "'") for quoted in _QUOTED.findall(text))
-    yield from _WORD.findall(text)
