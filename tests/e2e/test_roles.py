@@ -18,7 +18,9 @@ from tests.testbed import Bed
 
 LABEL = "layersite.dev/environment"
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
-SCENARIOS = sorted(path.parent.name for path in (ROOT / "tests" / "roles" / "molecule").glob("*/molecule.yml"))
+SCENARIOS = sorted(
+    path.parent.name for path in (ROOT / "tests" / "roles" / "molecule").glob("environment_*/molecule.yml")
+)
 
 
 @dataclass(frozen=True)
