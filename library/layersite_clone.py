@@ -11,7 +11,7 @@ options:
   environments:
     description: >-
       The environments, each with C(name), C(namespace), C(databases) and optionally C(context) and C(generation). A
-      database has C(name), C(engine), C(golden), C(host), C(port) and C(quiet).
+      database has C(name), C(engine), C(host), C(port) and optionally C(golden), C(again) and C(quiet).
     type: list
     elements: dict
     required: true
@@ -64,7 +64,8 @@ environments:
 DATABASE = {
     "name": {"type": "str", "required": True},
     "engine": {"type": "str", "required": True, "choices": ["postgresql", "mariadb"]},
-    "golden": {"type": "str", "required": True},
+    "golden": {"type": "str"},
+    "again": {"type": "int"},
     "host": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
     "quiet": {"type": "dict"},

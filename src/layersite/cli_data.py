@@ -8,6 +8,7 @@ from layersite.cli_options import dry_run_option, output_option
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment
 from layersite.model.errors import DatabaseError, PartialError, UnknownNameError
+from layersite.model.site import database_of
 from layersite.place import Place
 from layersite.playbooks import Playbooks
 from layersite.report import Console
@@ -22,7 +23,7 @@ def golden() -> None:
     """Make masked, verified copies of a database, of which environments get clones.
 
     The variables LAYERSITE_DATABASE_<NAME>_SOURCE, …_SERVER and …_KEY hold the URI of the database to mask, that of the
-    server which holds goldens, and the masking key.
+    server which holds goldens, and the masking key; `list` needs the server alone.
     """
 
 
@@ -94,11 +95,9 @@ def verify(place: Place, database: str, name: str | None, output: str) -> None:
 @click.pass_obj
 def list_(place: Place, database: str, output: str) -> None:
     """List the goldens of DATABASE, the newest first."""
-    from layersite.database.golden.place import engine_of
+    from layersite.database.clone import list_goldens
 
-    engine, _ = engine_of(place.root, database)
-    with engine.open_server(lock=False) as server:
-        found = [golden for golden, _ in server.goldens()]
+    found = list_goldens(database, database_of(place.root, database).engine)
     rows = [(g.name, g.built, str(g.rows), str(g.bytes), g.server, g.attestation[:12]) for g in found]
     Console(output == "json").data([each.model_dump(mode="json") for each in found], _HEADER, rows)
 
@@ -121,7 +120,15 @@ def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> N
     delivery = Playbooks(place.root, catalog).databases([environment], reset=reset, dry_run=dry_run)[name]
     header = ("database", "golden", "built", "rows", "method", "seconds", "clone")
     rows = [
-        (each.database, each.golden, each.golden_built, f"{each.rows:,}", each.method, f"{each.seconds:g}", each.name)
+        (
+            each.database,
+            each.golden or "none",
+            each.golden_built,
+            f"{each.rows:,}",
+            each.method,
+            f"{each.seconds:g}",
+            each.name,
+        )
         for each in delivery.databases
     ]
     console.data([each.model_dump(mode="json") for each in delivery.databases], header, rows)

@@ -98,6 +98,7 @@ class Place:
             conversation=conversation,
             playbooks=Playbooks(self.root, catalog) if argocd else None,
             smoke=self.smoke if argocd and (self.root / "tests" / "smoke").is_dir() else None,
+            complete=self.complete if argocd and site.databases else None,
             tell=tell,
         )
         return Bot(
@@ -178,6 +179,12 @@ class Place:
         from layersite.data.look import clones
 
         return clones(site, load_site(self.root)[0].environments.url, tell)
+
+    def complete(self, brought: Brought) -> Brought:
+        """Fill a database that was made empty; return it with its rows. Raises LayersiteError."""
+        from layersite.data.fill import complete
+
+        return complete(self.root, brought)
 
     def smoke(self, name: str) -> tuple[bool, str]:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""

@@ -115,7 +115,8 @@ class Playbooks:
         server = {"engine": database.engine, "host": database.host, "port": database.called_port}
         has_contract = contract_file(self._root, name).is_file()
         contract = load_contract(self._root, name)[0] if has_contract else Contract()
-        return {"name": name, "golden": data.golden, "quiet": contract.quiet.model_dump(mode="json"), **server}
+        origin = {"golden": data.golden, "again": data.again or 0, "quiet": contract.quiet.model_dump(mode="json")}
+        return {"name": name, **origin, **server}
 
     def _reap_databases(self, tombstones: Sequence[Tombstone]) -> Why:
         going = [{**_place(stone), "databases": sorted(stone.data)} for stone in tombstones if stone.data]

@@ -14,7 +14,6 @@ from layersite.gate import Gate
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.command import Answer
-from layersite.model.database import Suited
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment, Member, Tombstone, changes_of
 from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
@@ -22,6 +21,7 @@ from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.plan import (
     Action,
+    Choose,
     Group,
     Plan,
     World,
@@ -77,7 +77,7 @@ class Bot:
     gate: Gate
     follower: Follower
     now: Callable[[], datetime]
-    choose: Callable[[str, tuple[Member, ...]], Suited] | None = None
+    choose: Choose | None = None
     hold: Callable[[Plan, World, Snapshot], Plan] = lambda plan, world, snapshot: plan
     tell: Callable[[str], None] = lambda step: None
 

@@ -41,8 +41,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/api/v1/persistentvolumes":
-            self._answer(200, {"items": self.cluster.volumes(), "metadata": {}})
+        if path.endswith(("/persistentvolumes", "/pods")):
+            self._answer(200, {"items": self.cluster.items(path), "metadata": {}})
             return
         found = self.cluster.get(path)
         self._answer(200 if found else 404, found or {"message": "not found"})

@@ -95,7 +95,7 @@ def test_a_role_enters_its_own_database_alone(server: Server, engine: PostgreSQL
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(server.uri(other.name, order.name, password))
     with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
-        psycopg.connect(server.uri(order.golden, order.name, password))
+        psycopg.connect(server.uri(str(order.golden), order.name, password))
     rights = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = "
     assert rows(server.uri(), f"{rights} '{order.name}'") == [(False,) * 5]
 

@@ -30,7 +30,9 @@ def layersite(tmp_path: Path, postgres: Server, pagila: str, monkeypatch: pytest
     return lambda *argv: CliRunner().invoke(main, ["--site", str(tmp_path), "golden", *argv])
 
 
-def test_the_proposed_contract_of_pagila_gives_a_golden(layersite: Command, postgres: Server) -> None:
+def test_the_proposed_contract_of_pagila_gives_a_golden(
+    layersite: Command, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert layersite("propose", "pagila").exit_code == 0
     built = layersite("build", "pagila", "--output", "json")
     assert built.exit_code == 0, built.output
@@ -46,6 +48,9 @@ def test_the_proposed_contract_of_pagila_gives_a_golden(layersite: Command, post
         assert row is not None
         assert row[0] != "MARY"
         assert row[1].endswith("@example.com")
+    for what in ("SOURCE", "KEY"):
+        monkeypatch.delenv(f"LAYERSITE_DATABASE_PAGILA_{what}")
+    assert golden["name"] in layersite("list", "pagila").output
 
 
 def test_a_new_column_stops_the_build_and_says_what_to_add(layersite: Command, postgres: Server, pagila: str) -> None:

@@ -95,6 +95,19 @@ def test_a_clone_holds_what_its_golden_does_and_is_its_users(
     mariadb.ask("CREATE TABLE more (id int)", *own)
 
 
+def test_without_a_golden_it_is_empty_and_its_users(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order
+) -> None:
+    clone, changed = provide(engine, replace(order, golden=None))
+    own = (order.name, order.name, admit(engine, order.name, None))
+    assert (changed, clone.golden, clone.method) == (True, None, "empty")
+    assert mariadb.ask("SHOW TABLES", *own) == []
+    mariadb.ask("CREATE TABLE more (id int)", *own)
+    engine.record(clone.model_copy(update={"filled": 7}))
+    found, changed = provide(engine, replace(order, golden=None))
+    assert (found.filled, changed) == (7, False)
+
+
 def test_a_second_run_changes_nothing(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
     first, _ = provide(engine, order)
     password = admit(engine, order.name, None)
@@ -113,12 +126,14 @@ def test_a_dry_run_changes_nothing(mariadb: MariaDBServer, engine: MariaDBClones
     assert mariadb.ask(f"SELECT count(*) FROM mysql.user WHERE user = '{order.name}'") == [(0,)]
 
 
-def test_a_user_enters_its_own_database_alone(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:
+def test_a_user_enters_its_own_database_alone(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order, golden: Golden
+) -> None:
     provide(engine, order)
     password = admit(engine, order.name, None)
     neighbour = order.name.replace("__", "_x")  # what a grant with an unescaped `_` would let it enter
     mariadb.create(neighbour, "CREATE TABLE secret (id int)")
-    for other in (neighbour, order.golden, "layersite", "mysql"):
+    for other in (neighbour, golden.name, "layersite", "mysql"):
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             mariadb.connect(other, order.name, password)
 
@@ -168,7 +183,7 @@ def test_reaping_leaves_nothing_of_it_and_all_of_the_others(
     assert [each.environment for each in engine.taken(order.site, order.prefix)] == ["web-2"]
     assert mariadb.ask(f"SHOW DATABASES LIKE '{order.name}'") == []
     assert mariadb.ask(f"SELECT count(*) FROM mysql.user WHERE user = '{order.name}'") == [(0,)]
-    assert engine.has(order.golden)
+    assert engine.has(str(order.golden))
 
 
 def test_the_servers_password_is_in_no_message(mariadb: MariaDBServer) -> None:

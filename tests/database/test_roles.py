@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from layersite.data.fill import complete
 from layersite.model.catalog import Catalog
 from layersite.model.database import Data, Golden
 from layersite.model.environment import Environment, Tombstone
@@ -216,3 +217,68 @@ def test_the_bot_brings_and_takes_away(ground: Ground, golden: Golden) -> None:
     )
     assert playbooks.reap([stone]) == {"web-1": None}
     assert ground.there() == set()
+
+
+def wanting(golden: str | None = None, again: int | None = None) -> Environment:
+    """The environment web-1, whose database is made from `golden`."""
+    data = {"shop": Data(name="roles_web_1__shop", golden=golden, again=again)}
+    return Environment(name="web-1", cluster="in-cluster", namespace="roles-web-1", slice={}, data=data)
+
+
+@dataclass
+class App:
+    """What the pods of web-1 do: they sign in with their Secret."""
+
+    ground: Ground
+
+    def run(self, *statements: str) -> Any:
+        """Run statements and return the last one's first value."""
+        secret = self.ground.secret("web-1")
+        assert secret is not None
+        with psycopg.connect(secret["url"]) as app:
+            found = [app.execute(each.encode()) for each in statements][-1]
+            return found.fetchall()[0][0] if found.description else None
+
+
+def test_without_a_golden_it_is_made_empty_and_filled_once_the_app_has_migrated(ground: Ground) -> None:
+    playbooks, app = Playbooks(ground.root, Catalog(ground.root, {}, {})), App(ground)
+    delivery = playbooks.databases([wanting()])["web-1"]
+    (brought,) = delivery.databases
+    assert (delivery.problem, brought.golden, brought.method, brought.rows) == (None, None, "empty", 0)
+    assert app.run("SELECT count(*) FROM pg_class WHERE oid >= 16384") == 0
+    app.run("CREATE TABLE customer (id serial PRIMARY KEY, email text NOT NULL)")
+    assert [complete(ground.root, brought).rows for _ in range(2)] == [50, 50]
+    app.run("CREATE TABLE orders (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customer)")
+    assert complete(ground.root, brought).rows == 100
+    assert app.run("SELECT count(*) FROM orders JOIN customer ON customer.id = customer") == 50
+    assert [each.rows for each in playbooks.databases([wanting()])["web-1"].databases] == [100]
+    assert ground.reap("web-1", apply=True)[0] == 1
+    assert ground.there() == set()
+
+
+def test_the_app_s_own_command_fills_it_once(ground: Ground) -> None:
+    sql = "INSERT INTO customer DEFAULT VALUES"
+    code = f"import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute({sql!r})"
+    (ground.root / "data" / "shop").mkdir(parents=True)
+    (ground.root / "data" / "shop" / "fixtures.yaml").write_text(dump({"command": [sys.executable, "-c", code]}))
+    playbooks, app = Playbooks(ground.root, Catalog(ground.root, {}, {})), App(ground)
+    (brought,) = playbooks.databases([wanting()])["web-1"].databases
+    app.run("CREATE TABLE customer (id serial)")
+    for _ in range(2):
+        complete(ground.root, brought)
+    assert app.run("SELECT count(*) FROM customer") == 1
+
+
+def test_what_is_wanted_anew_is_made_anew_and_its_pods_begin_again(ground: Ground, golden: Golden) -> None:
+    playbooks, app = Playbooks(ground.root, Catalog(ground.root, {}, {})), App(ground)
+    playbooks.databases([wanting(golden.name)])
+    before = ground.secret("web-1")
+    app.run("DELETE FROM orders")
+    pod = {"kind": "Pod", "metadata": {"name": "web", "namespace": "roles-web-1"}}
+    pods = []
+    for again in (None, 1, 1):
+        ground.cluster.put(pod)
+        assert playbooks.databases([wanting(golden.name, again)])["web-1"].problem is None
+        pods.append(bool(ground.cluster.items("/api/v1/namespaces/roles-web-1/pods")))
+    assert (app.run("SELECT count(*) FROM orders"), pods) == (100, [True, False, True])
+    assert ground.secret("web-1") == before

@@ -136,7 +136,9 @@ def _rights(cluster: Cluster, site: Site, catalog: Catalog) -> Finding:
     needed += [(verb, "persistentvolumes", "") for verb in ("list", "patch", "delete")]
     sources = {secret.source for app in catalog.apps.values() for secret in app.secrets}
     needed += [("get", "secrets", site.baseline_namespace)] if "copy" in sources else []
-    needed += [(verb, "secrets", "") for verb in ("get", "create", "update")] if sources & {"copy", "generate"} else []
+    if sources & {"copy", "generate"} or site.databases:
+        needed += [(verb, "secrets", "") for verb in ("get", "create", "update")]
+    needed += [("list", "pods", ""), ("delete", "pods", "")] if site.databases else []
     if missing := [f"{verb} {resource}" for verb, resource, where in needed if not cluster.may(verb, resource, where)]:
         return wrong(f"kubectl's user may not {', '.join(missing)}", "give it a ClusterRole with these rights")
     return ok("kubectl's user may remove what environments leave, and bring them their secrets")

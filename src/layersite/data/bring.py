@@ -68,6 +68,7 @@ def _wishes(environment: Parameters, parameters: Parameters) -> list[_Wish]:
                 golden=each["golden"],
                 quiet=Quiet.model_validate(each["quiet"] or {}),
                 reset=parameters["reset"],
+                again=each["again"] or 0,
             ),
             engine=each["engine"],
             host=each["host"],
@@ -103,9 +104,9 @@ class _Bringer:
         order = wish.order
         try:
             with engine_of(order.database, wish.engine) as engine:
-                fetch = fetcher(order.database, wish.engine, order.golden)
+                fetch = fetcher(order.database, wish.engine, order.golden) if order.golden else None
                 clone, changed = provide(engine, order, fetch=fetch, dry_run=self.dry_run)
-                golden = engine.records().get(clone.golden)
+                golden = engine.records().get(clone.golden or "")
         except LayersiteError as error:
             return _Made(wish, problem=str(error))
         known = golden if isinstance(golden, Golden) else None
@@ -124,7 +125,7 @@ class _Bringer:
                 return Outcome("refused", text)
             try:
                 for each in made:
-                    if each.brought is not None and self._admit(place, each.wish):
+                    if each.brought is not None and self._admit(place, each):
                         written.append(secret_name(each.wish.order.database))
             except LayersiteError as error:
                 if isinstance(error, ClusterError):
@@ -138,16 +139,23 @@ class _Bringer:
 
         return settle([place], step, late, self.timeout, self.clock)[place.name]
 
-    def _admit(self, place: Place, wish: _Wish) -> bool:
-        """Let the clone's role sign in with what the Secret says; return whether the Secret had to be written."""
-        cluster, order = self.clusters(place.context), wish.order
+    def _admit(self, place: Place, made: _Made) -> bool:
+        """Let the clone's role sign in with what the Secret says; return whether the Secret had to be written.
+
+        Pods that knew the one before begin again: what they remember of it is no longer true.
+        """
+        cluster, wish, order = self.clusters(place.context), made.wish, made.wish.order
         name = secret_name(order.database)
         with engine_of(order.database, wish.engine) as engine, engine.locked(order.name):
             current = own_secret(cluster, place, name)
             known = read_values(current).get("password")
             password = admit(engine, order.name, known, dry_run=self.dry_run)
             item = make_secret(place, name, "database", _connection(wish, password))
-            return write_secret(cluster, place, current, item, dry_run=self.dry_run)
+            is_written = write_secret(cluster, place, current, item, dry_run=self.dry_run)
+        if made.changed and current is not None and not self.dry_run:
+            for pod in cluster.items(f"{place.path}/pods"):
+                cluster.delete(f"{place.path}/pods/{pod['metadata']['name']}", pod)
+        return is_written
 
 
 def _connection(wish: _Wish, password: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ def clones(site: Site, owner: str, tell: Callable[[str], None]) -> dict[str, lis
             continue
         for record in records.values():
             if isinstance(record, Clone) and (record.site, record.database) == (owner, name):
-                golden = records.get(record.golden)
+                golden = records.get(record.golden or "")
                 brought = Brought.of(record, golden if isinstance(golden, Golden) else None)
                 found.setdefault(record.environment, []).append(brought)
     return found

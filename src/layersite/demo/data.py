@@ -96,7 +96,7 @@ class Data:
         with closing(PostgreSQL(self.server.uri(), "LAYERSITE_DATABASE_PAGILA_SERVER")) as engine:
             made, _ = provide(engine, order)
             admit(engine, order.name, None)
-        return made.name, made.golden, made.method, f"{made.seconds:.2f}"
+        return made.name, made.golden or "none", made.method, f"{made.seconds:.2f}"
 
     def refuse(self) -> None:
         """Add a column that nobody has judged: no golden is built until somebody does."""

@@ -12,6 +12,7 @@ from layersite.follow.voice import Voice
 from layersite.forge import Conversation
 from layersite.model.change import Change
 from layersite.model.command import Asked
+from layersite.model.database import Brought as Database
 from layersite.model.database import Delivery
 from layersite.model.environment import Environment, Tombstone, changes_of, to_yaml
 from layersite.model.errors import ForgeError, LayersiteError
@@ -43,7 +44,7 @@ class Follower:
     """Everything that is spoken to after the commit; what a site does not have is None.
 
     `is_open` asks the forge about one change; `smoke` runs the smoke tests of an environment and returns whether they
-    passed and what they said.
+    passed and what they said; `complete` fills a database that was made empty, and returns it with its rows.
     """
 
     site: Site
@@ -53,6 +54,7 @@ class Follower:
     conversation: Conversation | None = None
     playbooks: Reaps | None = None
     smoke: Callable[[str], tuple[bool, str]] | None = None
+    complete: Callable[[Database], Database] | None = None
     tell: Callable[[str], None] = lambda step: None
     _newest: dict[str, int] = field(default_factory=dict)
     _active: dict[str, int] = field(default_factory=dict)
@@ -211,9 +213,7 @@ class Follower:
         if result.outcome == "healthy" and not problems and _is_asleep(standing):
             ended = replace(standing, state="asleep", summary="it has no pods until it wakes up")
         elif result.outcome == "healthy" and not problems:
-            passed, said = self.smoke(standing.name) if self.smoke else (True, "")
-            summary = "every app is healthy" if passed else SMOKE_FAILED
-            ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
+            ended, delivery = self._finish(standing, delivery)
         elif result.outcome == "unseen":
             ended = replace(standing, state="unseen", summary=result.reason)
         else:
@@ -221,6 +221,17 @@ class Follower:
             why = late if result.outcome == "late" else "it does not become healthy"
             ended = replace(standing, state="failed", summary="; ".join(problems) or why, troubles=result.troubles)
         voice.say(replace(ended, databases=delivery.databases))
+
+    def _finish(self, standing: Standing, delivery: Delivery) -> tuple[Standing, Delivery]:
+        """Fill the databases of a healthy environment that were made empty, and run its smoke tests."""
+        try:
+            made = [self.complete(d) if self.complete and d.golden is None else d for d in delivery.databases]
+        except LayersiteError as error:
+            return replace(standing, state="failed", summary=str(error)), delivery
+        passed, said = self.smoke(standing.name) if self.smoke else (True, "")
+        summary = "every app is healthy" if passed else SMOKE_FAILED
+        ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
+        return ended, replace(delivery, databases=tuple(made))
 
     def _reap(self, argocd: Deploys, voice: Voice, going: Mapping[str, Standing]) -> None:
         """Wait until applications are gone, remove what they leave, and then the tombstones, all that went together."""

@@ -45,24 +45,33 @@ class Golden(Model):
 
 
 class Clone(Model):
-    """One environment's own database, made from a golden; `method` is how, `seconds` how long it took."""
+    """One environment's own database, made from a golden; `method` is how, `seconds` how long it took.
+
+    Without a golden it was made empty, and `filled` says how many rows were made up since, None where it was not yet
+    tried. `again` is that of the `Data` that asked for it.
+    """
 
     name: str
     site: str
     environment: str
     database: str
-    golden: str
+    golden: str | None
     method: str
     seconds: float
     built: Moment
+    again: int = 0
+    filled: int | None = None
 
 
 class Brought(Model):
-    """What an environment got: its clone `name`, made in `seconds` by `method`, of a golden with so many rows."""
+    """What an environment got: its clone `name`, made in `seconds` by `method`, of a golden with so many rows.
+
+    Without a golden it was made empty, and the rows were made up since.
+    """
 
     database: str
     name: str
-    golden: str
+    golden: str | None
     golden_built: str
     rows: int
     method: str
@@ -71,9 +80,14 @@ class Brought(Model):
     @classmethod
     def of(cls, clone: Clone, golden: Golden | None) -> "Brought":
         """Return what `clone` is, with what its golden tells if that is still there."""
-        built, rows = (golden.built, golden.rows) if golden else ("", 0)
+        built, rows = (golden.built, golden.rows) if golden else ("", clone.filled or 0)
         made = clone.model_dump(include={"database", "name", "golden", "method", "seconds"})
         return cls.model_validate({**made, "golden_built": built, "rows": rows})
+
+    @property
+    def how(self) -> str:
+        """How it was made, and how long that took."""
+        return f"cloned by {self.method} in {self.seconds:g} s" if self.golden else f"made empty in {self.seconds:g} s"
 
 
 @dataclass(frozen=True)
@@ -86,22 +100,29 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Suited:
-    """The golden that suits what an environment shows, and what the people of its changes should know."""
+    """What a database is made from that suits what an environment shows, and what its people should know.
 
-    golden: Golden
+    Without a golden it is made empty. `is_anew`: even where there is one of the same origin, for it serves no more.
+    """
+
+    golden: Golden | None
     notes: tuple[str, ...] = ()
+    is_anew: bool = False
 
 
 class Data(Model):
     """What `environment.yaml` says of one database of an environment: where it is and which proof it rests on.
 
-    `notes` are for people: why it is not the newest golden, and what a change's new migrations may do.
+    Without a golden it is made empty, for the app to migrate and for made-up rows. `again` counts how often it had to
+    be made anew because a push took back what it may have applied. `notes` are for people: why it is not the newest
+    golden, and what a change's new migrations may do.
     """
 
     name: str
     golden: str | None = None
     attestation: Digest | None = None
     migration: str | None = None
+    again: int | None = None
     notes: Many[str] | None = None
 
 

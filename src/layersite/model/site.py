@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from layersite.model.capacity import Capacity
 from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
+from layersite.model.errors import UnknownNameError
 from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
 
-__all__ = ["SITE_FILE", "Database", "Migrations", "Provision", "Site", "load_site"]
+__all__ = ["SITE_FILE", "Database", "Migrations", "Provision", "Site", "database_of", "load_site"]
 
 SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
@@ -235,6 +236,9 @@ class Database(Model):
     keep: Annotated[int, Field(ge=1, le=100)] = 3
     """How many goldens are kept; one that a clone rests on is never removed."""
     migrations: Migrations | None = None
+    otherwise: Literal["refuse", "fixtures"] = "refuse"
+    """What a change gets where no golden is there or fits it: no environment, or an empty database, which the app
+    migrates and `data/<name>/fixtures.yaml` then fills."""
 
     @model_validator(mode="after")
     def _can_be_let_through(self) -> "Database":
@@ -340,3 +344,11 @@ def load_site(root: Path) -> tuple[Site, Document]:
     """Read `layersite.yaml` below `root`; the document places later problems. Raises InvalidInputError."""
     document = read_document(root / SITE_FILE, SITE_FILE)
     return document.parse(Site), document
+
+
+def database_of(root: Path, name: str) -> Database:
+    """Return the database `name` of the site below `root`. Raises InvalidInputError, UnknownNameError."""
+    site, _ = load_site(root)
+    if name not in site.databases:
+        raise UnknownNameError(f"layersite.yaml has no database `{name}`{near_miss(name, site.databases)}")
+    return site.databases[name]

@@ -3,7 +3,7 @@
 from layersite.plan import lease
 from layersite.plan.actions import make_plan, plan_again, plan_named, plan_renewals, plan_rest, remove
 from layersite.plan.capacity import PRIORITY_LABEL, queue
-from layersite.plan.desired import World, build_environment, host, missing_images
+from layersite.plan.desired import Choose, World, build_environment, host, missing_images
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
@@ -16,6 +16,7 @@ from layersite.plan.waves import in_waves, last_wave
 __all__ = [
     "PRIORITY_LABEL",
     "Action",
+    "Choose",
     "Group",
     "Orphan",
     "Plan",

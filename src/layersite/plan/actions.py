@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal, TypeGuard
 
 from layersite.model.change import Change
+from layersite.model.database import Data
 from layersite.model.environment import Environment, Lease, Member, RenderLock, Tombstone
 from layersite.model.errors import DatabaseError, LayersiteError
 from layersite.model.life import Call
@@ -229,9 +230,9 @@ def _difference(current: Environment, wanted: Environment, drifted: bool, rest: 
     if not parts and (current.state, current.call) != (wanted.state, wanted.call):
         parts.append(rest)
     parts += [
-        f"its database `{name}` comes from {data.golden}"
+        f"its database `{name}` comes from {data.golden}" if data.golden else f"its database `{name}` is made empty"
         for name, data in sorted((wanted.data or {}).items())
-        if data != (current.data or {}).get(name)
+        if _origin(data) != _origin((current.data or {}).get(name))
     ]
     if not parts and current.lease != wanted.lease:
         parts.append(_ending(wanted.lease) if current.heard == wanted.heard else "a comment changed its lease")
@@ -249,6 +250,11 @@ def _cause(before: RenderLock | None, after: RenderLock | None) -> str:
     if before.layersite != after.layersite:
         parts.append(f"layersite {before.layersite} became {after.layersite}")
     return ", ".join(parts) or "the site, the catalog or layersite changed"
+
+
+def _origin(data: Data | None) -> tuple[str | None, int | None] | None:
+    """Return by what a database differs from one made before."""
+    return (data.golden, data.again) if data else None
 
 
 def _without_change(world: World, name: str, now: datetime) -> Action:

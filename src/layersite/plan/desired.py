@@ -17,6 +17,7 @@ from layersite.plan.rest import AWAKE, Rest
 from layersite.plan.slice import decide_slice, touched_apps
 
 __all__ = [
+    "Choose",
     "World",
     "baseline_members",
     "build_environment",
@@ -26,15 +27,19 @@ __all__ = [
 ]
 
 
+Choose = Callable[[str, tuple[Member, ...], Data | None, tuple[Member, ...]], Suited | None]
+
+
 @dataclass(frozen=True)
 class World:
     """What was observed, all that a decision rests on.
 
     `heads` is the commit of each repository's default branch; `drifted` names environments whose committed manifests
     are not those that the bot wrote. `images` are the digests of the references that a registry was asked for, None for
-    one that it does not have; without it, images are rendered by tag. `choose` returns the golden of a database that
-    suits members, and raises LayersiteError where there is none; without it, no clones are planned with goldens.
-    Environments in `resetting` choose anew, all others keep what they have. `asked` is what people want by comments.
+    one that it does not have; without it, images are rendered by tag. `choose` returns what a database that suits
+    members is made from, and raises LayersiteError where there is nothing; of one that there is it gets data and
+    members until now, and returns None where it stays as it is. Without it, no clones are planned with goldens.
+    Environments in `resetting` choose anew. `asked` is what people want by comments.
     """
 
     site: Site
@@ -44,7 +49,7 @@ class World:
     current: Mapping[str, Environment | Tombstone] = field(default_factory=dict)
     drifted: Collection[str] = ()
     images: Mapping[str, str | None] | None = None
-    choose: Callable[[str, tuple[Member, ...]], Suited] | None = None
+    choose: Choose | None = None
     resetting: Collection[str] = ()
     asked: Mapping[str, Sequence[Asked]] = field(default_factory=dict)
 
@@ -135,25 +140,35 @@ def _data(
 ) -> dict[str, Data]:
     """Return what its isolated apps need of databases, and what they needed before: it goes with the environment.
 
-    A golden once chosen stays, unless the environment is being reset.
+    A golden once chosen stays, unless the environment is being reset or its commits no longer suit it.
     """
     isolated = [app for app, slot in slots.items() if slot.provision == "isolated"]
     before = (current.data if current else None) or {}
     needed = {database for app in isolated for database in world.catalog.apps[app].databases} | set(before)
     kept = {} if name in world.resetting else before
     known = sorted(needed & set(world.site.databases))
-    return {database: kept.get(database) or _chosen(world, name, members, database) for database in known}
+    shown = current.members if current else ()
+    return {database: _chosen(world, name, members, database, kept.get(database), shown) for database in known}
 
 
-def _chosen(world: World, name: str, members: tuple[Member, ...], database: str) -> Data:
-    clone = clone_name(world.site.cluster.namespace_prefix, name, database)
-    if world.choose is None:
-        return Data(name=clone)
-    suited = world.choose(database, members)
-    golden = suited.golden
-    migration = golden.migrations[-1] if golden.migrations else None
-    proof = golden.attestation
-    return Data(name=clone, golden=golden.name, attestation=proof, migration=migration, notes=suited.notes or None)
+def _chosen(
+    world: World, name: str, members: tuple[Member, ...], database: str, kept: Data | None, shown: tuple[Member, ...]
+) -> Data:
+    bare = Data(name=clone_name(world.site.cluster.namespace_prefix, name, database))
+    if world.choose is None or (kept and shown == members):
+        return kept or bare
+    suited = world.choose(database, members, kept, shown)
+    if suited is None:
+        return kept or bare
+    golden, again = suited.golden, kept.again if kept else None
+    return Data(
+        name=bare.name,
+        golden=golden.name if golden else None,
+        attestation=golden.attestation if golden else None,
+        migration=golden.migrations[-1] if golden and golden.migrations else None,
+        again=(again or 0) + 1 if suited.is_anew else again,
+        notes=suited.notes or None,
+    )
 
 
 def host(site: Site, environment: str, app: str) -> str:

@@ -164,9 +164,11 @@ def _answer(answer: Answer) -> str:
 
 
 def _database(brought: Brought) -> str:
+    if brought.golden is None:
+        rows = f", with {brought.rows:,} made-up rows" if brought.rows else ""
+        return f"- Database {span(brought.database)} without a golden, {brought.how}{rows}"
     origin = f"{span(brought.golden)}, built {_quoted(brought.golden_built)} with {brought.rows:,} rows"
-    how = f"cloned by {_quoted(brought.method)} in {brought.seconds:g} s"
-    return f"- Database {span(brought.database)} from {origin}; {how}"
+    return f"- Database {span(brought.database)} from {origin}; {_quoted(brought.how)}"
 
 
 def _notes(environment: Environment) -> list[str]:

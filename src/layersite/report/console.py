@@ -56,7 +56,7 @@ class Console:
         for standing in standings:
             self.line(f"{standing.name} is {standing.state}: {standing.summary}")
             for each in standing.databases:
-                self.line(f"  {each.database}: {each.golden}, cloned by {each.method} in {each.seconds:g} s")
+                self.line(f"  {each.database}: {each.golden or 'no golden'}, {each.how}")
             for trouble in standing.troubles:
                 self.line(f"  {trouble}")
                 for line in trouble.log:
@@ -139,7 +139,14 @@ class Console:
 def _database_row(each: Brought, now: datetime) -> tuple[str, ...]:
     """Return database, golden, its age in days, its rows, and how and how fast it was cloned."""
     age = f"{(now - datetime.fromisoformat(each.golden_built)).days} d" if each.golden_built else "gone"
-    return each.database, each.golden, age, f"{each.rows:,}", each.method, f"{each.seconds:g}"
+    return (
+        each.database,
+        each.golden or "none",
+        age if each.golden else "",
+        f"{each.rows:,}",
+        each.method,
+        f"{each.seconds:g}",
+    )
 
 
 def _dump(document: Environment | Tombstone) -> dict[str, Yaml]:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from layersite.model.catalog import App
 from layersite.model.database import Data, Golden, Suited
-from layersite.model.environment import Environment, Member, Tombstone
+from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import DatabaseError
-from layersite.plan import Plan, World, make_plan, plan_again
+from layersite.plan import Choose, Plan, World, make_plan, plan_again
 
 from .conftest import OTHER, make_app, make_catalog, make_change
 
@@ -30,12 +30,17 @@ def golden(name: str) -> Golden:
     )
 
 
+def choosing(first: Suited, again: Suited | None = None) -> Choose:
+    """Choose `first` for a new database, and `again` for one whose members move."""
+    return lambda database, members, kept, shown: again if kept else first
+
+
 def needing(world: Callable[..., World], *needs: str, newest: str = "golden_1") -> World:
     """A world whose cart needs databases, and whose newest golden is `newest`."""
     cart: App = make_app("cart").model_copy(update={"needs": App.model_validate(_needs(needs)).needs})
     found = world(databases=DATABASES)
     catalog = make_catalog(**{**found.catalog.apps, "cart": cart})
-    return replace(found, catalog=catalog, choose=lambda database, members: Suited(golden(newest)))
+    return replace(found, catalog=catalog, choose=choosing(Suited(golden(newest))))
 
 
 def _needs(needs: tuple[str, ...]) -> dict[str, object]:
@@ -61,9 +66,7 @@ def test_an_isolated_app_that_needs_a_database_gets_the_golden_that_suits_it(wor
 
 def test_a_newer_golden_changes_nothing_until_a_reset(world: Callable[..., World]) -> None:
     first = needing(world, "shop")
-    later = replace(
-        settled(make_plan(first, [CART], NOW), first), choose=lambda database, members: Suited(golden("golden_2"))
-    )
+    later = replace(settled(make_plan(first, [CART], NOW), first), choose=choosing(Suited(golden("golden_2"))))
     (action,) = make_plan(later, [CART], NOW).actions
     assert (action.verb, action.reason) == ("leave", "nothing changed")
     again = plan_again(replace(later, resetting={"cart-7"}), "cart-7")
@@ -83,7 +86,7 @@ def test_a_database_that_is_no_longer_needed_goes_with_the_environment(world: Ca
 
 
 def test_a_server_that_cannot_be_asked_holds_back_only_who_needs_it_now(world: Callable[..., World]) -> None:
-    def refuse(database: str, members: tuple[Member, ...]) -> Suited:
+    def refuse(*asked: object) -> Suited:
         raise DatabaseError("the variable LAYERSITE_DATABASE_SHOP_SERVER is not set")
 
     first = needing(world, "shop")
@@ -93,3 +96,24 @@ def test_a_server_that_cannot_be_asked_holds_back_only_who_needs_it_now(world: C
         ("cart-8", "the variable LAYERSITE_DATABASE_SHOP_SERVER is not set")
     ]
     assert [(action.verb, action.name) for action in plan.actions] == [("leave", "cart-7")]
+
+
+def test_a_database_without_a_golden_is_planned_empty(world: Callable[..., World]) -> None:
+    bare = replace(needing(world, "shop"), choose=choosing(Suited(None, ("there is no golden",))))
+    expected = Data(name="env_cart_7__shop", notes=("there is no golden",))
+    assert data(make_plan(bare, [CART], NOW)) == {"shop": expected}
+
+
+def test_a_push_that_takes_back_what_was_applied_makes_the_database_anew(world: Callable[..., World]) -> None:
+    first = needing(world, "shop")
+    there = settled(make_plan(first, [CART], NOW), first)
+    again = Suited(golden("golden_1"), ("it was made anew",), is_anew=True)
+    moved = replace(there, choose=choosing(again, again))
+    plan = make_plan(moved, [make_change("cart", 7, sha=OTHER)], NOW)
+    assert plan.actions[0].reason.endswith("its database `shop` comes from golden_1")
+    found = (data(plan) or {})["shop"]
+    assert (found.golden, found.again, found.notes) == ("golden_1", 1, ("it was made anew",))
+    stays = replace(settled(plan, moved), choose=choosing(again, None))
+    (action,) = make_plan(stays, [make_change("cart", 7)], NOW).actions
+    assert isinstance(action.result, Environment)
+    assert action.result.data == {"shop": found}

@@ -10,20 +10,28 @@ from layersite.database.ledger import Record
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone, clone_name
 
-__all__ = ["Copied", "Engine", "Order", "Taken", "private_name"]
+__all__ = ["EMPTY", "Copied", "Engine", "Order", "Taken", "private_name"]
+
+
+EMPTY = "empty"
+"""The method of a clone without a golden."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A clone that an environment is to have; `reset` makes it anew even where it is right."""
+    """A clone that an environment is to have, empty without a golden.
+
+    `reset` makes it anew even where it is right, and so does another `again` than that of the one that is there.
+    """
 
     site: str
     prefix: str
     environment: str
     database: str
-    golden: str
+    golden: str | None
     quiet: Quiet = field(default_factory=Quiet)
     reset: bool = False
+    again: int = 0
 
     @property
     def name(self) -> str:
@@ -76,14 +84,17 @@ class Engine(Protocol):
     def ensure_role(self, order: Order) -> bool:
         """Make the clone's role, which cannot sign in yet; return whether it was missing."""
 
-    def copy(self, golden: str, private: str, owner: str) -> Copied:
-        """Copy the golden to the new database `private`, which nobody but its owner may enter."""
+    def copy(self, golden: str | None, private: str, owner: str) -> Copied:
+        """Copy the golden to the new database `private`, empty without one, which nobody but its owner may enter."""
 
     def hand_over(self, private: str, owner: str, quiet: Quiet) -> None:
         """Quieten the copy and give everything in it to its owner."""
 
     def publish(self, private: str, clone: Clone) -> None:
         """Record the clone and give it its name, in place of one that has it until now."""
+
+    def record(self, clone: Clone) -> None:
+        """Record anew what the clone is."""
 
     def can_sign_in(self, name: str, password: str) -> bool:
         """Whether the role `name` reaches its database with `password`."""

@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database import ledger
-from layersite.database.clone.api import Copied, Order, Taken, private_name
+from layersite.database.clone.api import EMPTY, Copied, Order, Taken, private_name
 from layersite.database.clone.counted import shares_blocks, verdict, written
 from layersite.database.clone.handover import hand_over, quieten
 from layersite.database.clone.session import Session
@@ -55,8 +55,10 @@ class PostgreSQL(Session):
                 self._session.execute(SQL("GRANT {} TO CURRENT_USER").format(role))
         return True
 
-    def copy(self, golden: str, private: str, owner: str) -> Copied:
-        """Copy the golden to the new database `private`, which nobody but its owner may enter."""
+    def copy(self, golden: str | None, private: str, owner: str) -> Copied:
+        """Copy the golden to the new database `private`, empty without one, which nobody but its owner may enter."""
+        if golden is None:
+            return self._create(private, owner)
         size = self._size(golden)
         strategy: LiteralString = "WAL_LOG" if size < _SMALL else "FILE_COPY"
         names = {"new": Identifier(private), "golden": Identifier(golden), "owner": Identifier(owner)}
@@ -73,6 +75,13 @@ class PostgreSQL(Session):
         if strategy == "WAL_LOG":
             return Copied("WAL log", seconds)
         return Copied(verdict(size, before, written(self._session)) if may_share else "file copy", seconds)
+
+    def _create(self, private: str, owner: str) -> Copied:
+        names, begun = {"new": Identifier(private), "owner": Identifier(owner)}, time.monotonic()
+        with self._talking():
+            self._session.execute(SQL("CREATE DATABASE {new} OWNER {owner}").format(**names))
+            self._session.execute(SQL("REVOKE ALL ON DATABASE {new} FROM PUBLIC").format(**names))
+        return Copied(EMPTY, round(time.monotonic() - begun, 3))
 
     def settings(self, database: str) -> list[str]:
         """Return the settings that hold in a database, such as `search_path=…`: its copies do not take them along."""
@@ -98,11 +107,20 @@ class PostgreSQL(Session):
 
     def publish(self, private: str, clone: Clone) -> None:
         """Record the clone and give it its name, in place of one that has it until now."""
-        names = {"private": Identifier(private), "name": Identifier(clone.name), "text": Literal(ledger.text(clone))}
+        self._comment(private, clone)
         with self._talking():
-            self._session.execute(SQL("COMMENT ON DATABASE {private} IS {text}").format(**names))
             self.drop(clone.name)
-            self._session.execute(SQL("ALTER DATABASE {private} RENAME TO {name}").format(**names))
+            rename = SQL("ALTER DATABASE {} RENAME TO {}")
+            self._session.execute(rename.format(Identifier(private), Identifier(clone.name)))
+
+    def record(self, clone: Clone) -> None:
+        """Record anew what the clone is."""
+        self._comment(clone.name, clone)
+
+    def _comment(self, name: str, clone: Clone) -> None:
+        comment = SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(name), Literal(ledger.text(clone)))
+        with self._talking():
+            self._session.execute(comment)
 
     def can_sign_in(self, name: str, password: str) -> bool:
         """Whether the role `name` reaches its database with `password`."""

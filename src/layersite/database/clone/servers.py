@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from layersite.database.clone.api import Engine
-from layersite.model.database import variable_of
+from layersite.model.database import Golden, variable_of
 from layersite.model.errors import DatabaseError
 
-__all__ = ["engine_of", "fetcher", "goldens_of"]
+__all__ = ["engine_of", "fetcher", "goldens_of", "list_goldens", "server_of"]
 
 
 @contextmanager
@@ -29,6 +29,19 @@ def goldens_of(database: str, kind: str) -> Iterator[Engine]:
     variable = elsewhere if os.environ.get(elsewhere) else variable_of(database, "SERVER")
     with _engine(database, kind, variable) as engine:
         yield engine
+
+
+def server_of(database: str) -> str:
+    """Return the URI of the server that holds the clones of `database`. Raises DatabaseError if it is not set."""
+    return _address(database, variable_of(database, "SERVER"))
+
+
+def list_goldens(database: str, kind: str) -> list[Golden]:
+    """Return the goldens of `database`, the newest first. Raises DatabaseError."""
+    with goldens_of(database, kind) as engine:
+        records = engine.records().values()
+    found = [each for each in records if isinstance(each, Golden) and each.database == database]
+    return sorted(found, key=lambda golden: (golden.built, golden.name), reverse=True)
 
 
 def fetcher(database: str, kind: str, golden: str) -> Callable[[], None] | None:
@@ -56,12 +69,16 @@ def fetcher(database: str, kind: str, golden: str) -> Callable[[], None] | None:
     return bring
 
 
-@contextmanager
-def _engine(database: str, kind: str, variable: str) -> Iterator[Engine]:
-    uri = os.environ.get(variable, "")
-    if not uri:
+def _address(database: str, variable: str) -> str:
+    if not (uri := os.environ.get(variable, "")):
         text = f"the variable {variable} is not set; put the URI of the server that holds the clones of `{database}`"
         raise DatabaseError(f"{text} into it, such as postgresql://layersite@db.example.com/postgres")
+    return uri
+
+
+@contextmanager
+def _engine(database: str, kind: str, variable: str) -> Iterator[Engine]:
+    uri = _address(database, variable)
     if kind == "mariadb":  # each brings a client along
         from layersite.database.mariadb.clone import MariaDBClones
 

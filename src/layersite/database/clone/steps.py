@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from layersite.database.clone.api import Engine, Order, Taken, private_name
+from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import DatabaseError
 
@@ -30,16 +31,18 @@ def provide(
     """
     with engine.locked(order.name):
         records = engine.records()
-        found, golden = records.get(order.name), records.get(order.golden)
+        found = records.get(order.name)
+        is_here = order.golden is None or isinstance(records.get(order.golden), Golden)
         _refuse_foreign(order, found, is_there=engine.has(order.name))
-        if isinstance(found, Clone) and found.golden == order.golden and not order.reset:
+        is_right = isinstance(found, Clone) and (found.golden, found.again) == (order.golden, order.again)
+        if isinstance(found, Clone) and is_right and not order.reset:
             return found, _mend(engine, order, dry_run=dry_run)
-        if not isinstance(golden, Golden) and fetch is None:
+        if not is_here and fetch is None:
             text = f"there is no golden `{order.golden}` of `{order.database}` on its server"
             raise DatabaseError(f"{text}; `clone {order.environment} --reset` takes the newest")
         if dry_run:
             return _planned(order), True
-        if isinstance(golden, Golden) or fetch is None:
+        if is_here or fetch is None:
             return _make(engine, order), True
         fetch()
         return _make(engine, order, "parallel restore of the golden, then "), True
@@ -102,7 +105,7 @@ def _make(engine: Engine, order: Order, first: str = "") -> Clone:
     engine.drop(private)
     engine.ensure_role(order)
     copied = engine.copy(order.golden, private, order.name)
-    engine.hand_over(private, order.name, order.quiet)
+    engine.hand_over(private, order.name, order.quiet if order.golden else Quiet())
     clone = _planned(order).model_copy(update={"method": first + copied.method, "seconds": copied.seconds})
     engine.publish(private, clone)
     return clone
@@ -117,5 +120,6 @@ def _planned(order: Order) -> Clone:
         golden=order.golden,
         method="",
         seconds=0.0,
+        again=order.again,
         built=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

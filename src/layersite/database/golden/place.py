@@ -8,9 +8,8 @@ from layersite.database.contract import load_contract
 from layersite.database.golden.api import Engine
 from layersite.database.golden.make import Wish, subkey
 from layersite.model.database import variable_of
-from layersite.model.document import near_miss
-from layersite.model.errors import DatabaseError, UnknownNameError
-from layersite.model.site import Database, load_site
+from layersite.model.errors import DatabaseError
+from layersite.model.site import database_of
 
 __all__ = ["engine_of", "wish_of"]
 
@@ -25,7 +24,7 @@ def wish_of(root: Path, database: str, fresh: timedelta = timedelta(0), workers:
         InvalidInputError: its contract is wrong.
         DatabaseError: a variable is not set.
     """
-    settings = _settings(root, database)
+    settings = database_of(root, database)
     contract, document = load_contract(root, database)
     engine, key = engine_of(root, database, workers)
     return Wish(database, contract, document, engine, key, settings.keep, settings.migrations, fresh)
@@ -33,7 +32,7 @@ def wish_of(root: Path, database: str, fresh: timedelta = timedelta(0), workers:
 
 def engine_of(root: Path, database: str, workers: int = 2) -> tuple[Engine, str]:
     """Return the engine of `database` and its masking key. Raises UnknownNameError, DatabaseError."""
-    settings = _settings(root, database)
+    settings = database_of(root, database)
     source = _variable(variable_of(database, "SOURCE"), "the URI of the database to mask, for a role that only reads")
     elsewhere = os.environ.get(variable_of(database, "GOLDENS"))
     server = elsewhere or _variable(variable_of(database, "SERVER"), "the URI of the server that holds goldens")
@@ -49,13 +48,6 @@ def engine_of(root: Path, database: str, workers: int = 2) -> tuple[Engine, str]
     from layersite.database.golden.postgresql.engine import PostgreSQL
 
     return PostgreSQL(database, source, server, subkey(key, "mask"), workers), key
-
-
-def _settings(root: Path, database: str) -> Database:
-    site, _ = load_site(root)
-    if database not in site.databases:
-        raise UnknownNameError(f"layersite.yaml has no database `{database}`{near_miss(database, site.databases)}")
-    return site.databases[database]
 
 
 def _variable(name: str, what: str) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 
-from layersite.database.clone.api import Copied, Order, Taken, private_name
+from layersite.database.clone.api import EMPTY, Copied, Order, Taken, private_name
 from layersite.database.ledger import Record, Role
 from layersite.database.mariadb import ledger
 from layersite.database.mariadb.connect import Session, identifier
@@ -65,9 +65,12 @@ class MariaDBClones:
             self.session.ask(f"CREATE USER {identifier(name)} ACCOUNT LOCK")
         return bool(found == "0")
 
-    def copy(self, golden: str, private: str, owner: str) -> Copied:
-        """Copy the golden's tables to the new database `private`, which nobody may enter."""
+    def copy(self, golden: str | None, private: str, owner: str) -> Copied:
+        """Copy the golden's tables to the new database `private`, empty without one, which nobody may enter."""
         ledger.begin(self.session, private)
+        if golden is None:
+            self.session.ask(f"CREATE DATABASE {identifier(private)}")
+            return Copied(EMPTY, 0.0)
         with closing(self.session.another(golden)) as source:
             found = read_definition(source)
             found.make_database(self.session, private)
@@ -97,7 +100,7 @@ class MariaDBClones:
 
     def publish(self, private: str, clone: Clone) -> None:
         """Give the copy its name, in place of one that has it until now, hand it to its user, and record it."""
-        with closing(self.session.another(clone.golden)) as source:
+        with closing(self.session.another(clone.golden or private)) as source:
             found = read_definition(source)
         self.drop(clone.name)
         ledger.begin(self.session, clone.name)
@@ -107,6 +110,10 @@ class MariaDBClones:
         self.session.ask(f"GRANT ALL ON {identifier(pattern)}.* TO {identifier(clone.name)}")
         ledger.write(self.session, clone.name, clone)
         ledger.forget(self.session, private)
+
+    def record(self, clone: Clone) -> None:
+        """Record anew what the clone is."""
+        ledger.write(self.session, clone.name, clone)
 
     def can_sign_in(self, name: str, password: str) -> bool:
         """Whether the user `name` reaches its database with `password`."""

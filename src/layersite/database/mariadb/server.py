@@ -146,7 +146,7 @@ class MariaDBServer:
 
     def used(self) -> set[str]:
         """Return the names of the goldens that clones rest on."""
-        return {each.golden for each in ledger.entries(self.session).values() if isinstance(each, Clone)}
+        return {each.golden or "" for each in ledger.entries(self.session).values() if isinstance(each, Clone)}
 
     def drop(self, name: str) -> None:
         """Remove a draft or a golden, if it is there."""

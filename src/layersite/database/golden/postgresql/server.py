@@ -134,7 +134,7 @@ class Server:
 
     def used(self) -> set[str]:
         """Return the names of the goldens that clones rest on."""
-        return {each.golden for each in ledger.entries(self.connection).values() if isinstance(each, Clone)}
+        return {each.golden or "" for each in ledger.entries(self.connection).values() if isinstance(each, Clone)}
 
     def _attestation(self, name: str) -> Attestation | None:
         query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"

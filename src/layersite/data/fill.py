@@ -1,0 +1,66 @@
+"""Fill an environment's database with made-up rows, or by the app's own command, once the app has made its schema."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from layersite.database.clone import engine_of, server_of
+from layersite.database.fixtures import FIXTURES_FILE, Filled, Fixtures, fill, load_fixtures
+from layersite.model.database import Brought, Clone
+from layersite.model.errors import DatabaseError, InvalidInputError, Problem
+from layersite.model.site import database_of
+from layersite.process import run
+
+__all__ = ["complete", "fill_database", "fixtures_of"]
+
+_COMMAND_SECONDS = 1800
+
+
+def fixtures_of(root: Path, database: str) -> Fixtures:
+    """Return how `database` of the site at `root` is filled. Raises InvalidInputError."""
+    return load_fixtures(root / "data" / database) or Fixtures()
+
+
+def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False) -> Filled:
+    """Fill the empty tables of the database `name`, one of `database`; the app's own command counts no rows.
+
+    Raises:
+        InvalidInputError: rows cannot be made up for its engine.
+        DatabaseError: it cannot be reached, or a table cannot be filled.
+        ToolError: the app's own command fails.
+    """
+    spec, uri = fixtures_of(root, database), urlsplit(server_of(database))._replace(path=f"/{name}").geturl()
+    if spec.command:
+        if not dry_run:
+            run(spec.command, cwd=root, timeout=_COMMAND_SECONDS, env={"DATABASE_URL": uri})
+        return Filled()
+    if database_of(root, database).engine != "postgresql":
+        text = "rows are made up for PostgreSQL alone; give the app's own `command`"
+        raise InvalidInputError([Problem(f"data/{database}/{FIXTURES_FILE}", 0, "", text)])
+    return _make_up(uri, name, spec, dry_run=dry_run)
+
+
+def complete(root: Path, brought: Brought) -> Brought:
+    """Fill what was made empty, and return it with all rows that were made up; the app's own command runs once.
+
+    Raises LayersiteError as `fill_database` does.
+    """
+    database, name = brought.database, brought.name
+    with engine_of(database, database_of(root, database).engine) as engine, engine.locked(name):
+        clone = engine.records().get(name)
+        if not isinstance(clone, Clone) or (fixtures_of(root, database).command and clone.filled is not None):
+            return brought
+        rows = (clone.filled or 0) + sum(fill_database(root, database, name).rows.values())
+        engine.record(clone.model_copy(update={"filled": rows}))
+    return brought.model_copy(update={"rows": rows})
+
+
+def _make_up(uri: str, name: str, spec: Fixtures, *, dry_run: bool) -> Filled:
+    import psycopg
+
+    try:
+        with psycopg.connect(uri) as connection, connection.transaction(force_rollback=dry_run):
+            return fill(connection, spec)
+    except psycopg.OperationalError as error:
+        raise DatabaseError(f"{name} cannot be reached on its server; is there such an environment?") from error
+    except psycopg.Error as error:
+        raise DatabaseError(f"{name} cannot be filled, its server says: {error.diag.message_primary}") from error
