@@ -41,6 +41,8 @@ class Group:
 _HELM, _KUSTOMIZE = "helm.sh/helm/v3", "sigs.k8s.io/kustomize/kustomize/v5"
 _KUBERNETES, _ARGOCD, _GITEA = "k8s.io/kubernetes", "github.com/argoproj/argo-cd/v3", "code.gitea.io/gitea"
 
+_GOOSE_WITHOUT = ("azuresql", "clickhouse", "libsql", "mssql", "mysql", "sqlite3", "turso", "vertica", "ydb")
+
 GROUPS = {
     "crane": Group(("crane",)),
     "kustomize": Group(
@@ -93,6 +95,11 @@ GROUPS = {
     "traefik": Group(("traefik",), assets={"gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard")}),
     "coredns": Group(("coredns",)),
 }
+_APART = {
+    "goose": Group(("goose",), tags=",".join(f"no_{name}" for name in _GOOSE_WITHOUT)),
+    "golang-migrate": Group(("migrate",), tags="pgx5"),
+}
+"""What no bed runs, built where a test asks for it."""
 
 
 def cache() -> Path:
@@ -112,7 +119,7 @@ def locked(name: str) -> Iterator[None]:
 
 def binary(program: str) -> Path:
     """Return the path of one program, built first if it must be."""
-    group = next(name for name, group in GROUPS.items() if program in group.programs)
+    group = next(name for name, group in (GROUPS | _APART).items() if program in group.programs)
     return build(group) / program
 
 
@@ -146,14 +153,18 @@ def build(name: str) -> Path:
 
 
 def _home(name: str) -> Path:
-    seed = hashlib.sha256(repr(GROUPS[name]).encode())
+    seed = hashlib.sha256(repr(_group(name)).encode())
     for file in ("go.mod", "go.sum"):
         seed.update((_SOURCES / name / file).read_bytes())
     return cache() / seed.hexdigest()[:16]
 
 
+def _group(name: str) -> Group:
+    return (GROUPS | _APART)[name]
+
+
 def _make(name: str, into: Path) -> None:
-    group, start = GROUPS[name], time.monotonic()
+    group, start = _group(name), time.monotonic()
     print(f"  {name}: building", file=sys.stderr, flush=True)
     stamps = [f"-X {variable}={_version(name, *stamp)}" for variable, stamp in group.stamps.items()]
     flags = ["-trimpath", f"-tags={group.tags}", f"-ldflags={' '.join(['-s -w', *stamps])}"]
@@ -182,7 +193,7 @@ def _version(name: str, module: str, form: str) -> str:
 
 
 def _go(name: str, *arguments: str) -> str:
-    group = GROUPS[name]
+    group = _group(name)
     settings = {"GOTOOLCHAIN": "auto", "GOWORK": "off", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": str(int(group.cgo))}
     argv = ["nice", *_go_command(), *arguments]
     done = subprocess.run(
