@@ -5,11 +5,12 @@
 
 import sys
 
-from benchmarks import database, e2e, render, store
+from benchmarks import database, e2e, render, scale, store
 
 BENCHMARKS = {
     "render": render.main,
     "store": store.main,
+    "scale": scale.main,
     "database": database.main,
     "e2e": e2e.main,
 }

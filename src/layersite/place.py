@@ -75,11 +75,11 @@ class Place:
 
     def forge(self, site: Site, catalog: Catalog) -> tuple[Forge, Conversation | None]:
         """Return where changes come from, and where they are talked about, if anywhere. Raises LayersiteError."""
+        parted = {app.repository for app in catalog.apps.values() if app.repository and app.paths}
         if site.forge.url is None:
-            return GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge"), None
+            return GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge", parted), None
         from layersite.forge.gitea import GiteaForge
 
-        parted = {app.repository for app in catalog.apps.values() if app.repository and app.paths}
         token = variable(FORGE_TOKEN, f"a token of {site.forge.url}")
         forge = GiteaForge(site.repositories, site.forge.url, token, files_of=parted)
         return forge, forge

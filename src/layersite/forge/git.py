@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from layersite.model.change import Change
@@ -28,13 +28,21 @@ class GitForge:
 
     A branch `<prefix>42` is change number 42; any other has no number and is told by its branch, which is given
     without the prefix. Title, author and the trailers `Labels:` and `Environment:` are those of the
-    head commit. Changed files are those since the merge base with the default branch.
+    head commit. Changed files are those since the merge base with the default branch, known for changes of the
+    repositories in `files_of`, for it takes git a while for each change; None stands for all.
     """
 
-    def __init__(self, repositories: Mapping[str, Repository], prefix: str, cache: Path) -> None:
+    def __init__(
+        self,
+        repositories: Mapping[str, Repository],
+        prefix: str,
+        cache: Path,
+        files_of: Collection[str] | None = None,
+    ) -> None:
         self._repositories = repositories
         self._prefix = prefix
         self._cache = cache
+        self._files_of = repositories if files_of is None else files_of
 
     def changes(self) -> list[Change]:
         """Return every branch below the prefix of every repository. Raises ForgeError if one cannot be read."""
@@ -87,7 +95,7 @@ class GitForge:
                 author=author,
                 labels=tuple(label.strip() for label in marks.get("labels", "").split(",") if label.strip()),
                 updated_at=date,
-                files=self._files(mirror, sha),
+                files=self._files(mirror, sha) if name in self._files_of else None,
                 environment=marks.get("environment") or None,
             )
 

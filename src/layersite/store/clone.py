@@ -182,6 +182,10 @@ class Cache:
                 shutil.rmtree(path, ignore_errors=True)
             return result
 
+    def beside(self, kind: str) -> Path:
+        """Return the path of a file of this `kind` beside the clones, to be used while `use` runs."""
+        return self._folder / f"{self._key}.{kind}"
+
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob(f"{self._key}-*.git"))
 
@@ -198,7 +202,7 @@ class Cache:
         """Hold the folder's lock, which the kernel drops with the process that holds it, however that ends."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            file = (self._folder / f"{self._key}.lock").open("wb")
+            file = self.beside("lock").open("wb")
         except OSError as error:
             text = f"the cache folder `{self._folder}` cannot be used ({error.strerror}); make it writable"
             raise StoreError(text) from error

@@ -13,6 +13,7 @@ from layersite.model.errors import StoreError
 from layersite.store.clone import Cache, Clone
 from layersite.store.edits import Edit, find_edits
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
+from layersite.store.parsed import Parsed
 from layersite.store.refusal import Refusal, redact
 from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_files, read_snapshot
 
@@ -61,6 +62,7 @@ class Store:
         self._last: Mapping[str, Entry] = {}
         self._just_read: str | None = None
         self._cache = Cache(cache, url, branch)
+        self._parsed = Parsed(self._cache.beside("parsed"))
 
     def read(self) -> Snapshot:
         """Fetch the tip and read every environment in it.
@@ -71,7 +73,7 @@ class Store:
         """
 
         def operation(clone: Clone) -> Snapshot:
-            snapshot = read_snapshot(clone.repo, clone.fetch(), self._last)
+            snapshot = read_snapshot(clone.repo, clone.fetch(), self._last, self._parsed)
             clone.tidy()
             return snapshot
 

@@ -11,6 +11,7 @@ from layersite.model.document import read_document
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import is_environment_name, shard
+from layersite.store.parsed import Directory, Parsed
 
 __all__ = [
     "ENVIRONMENTS",
@@ -62,8 +63,10 @@ def child(tree: pygit2.Tree | None, path: str) -> pygit2.Tree | None:
     return found if isinstance(found, pygit2.Tree) else None
 
 
-def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None, before: Mapping[str, Entry]) -> Snapshot:
-    """Read every environment at the commit `tip`; what has the tree that it had `before` is not parsed again.
+def read_snapshot(
+    repo: pygit2.Repository, tip: pygit2.Oid | None, before: Mapping[str, Entry], parsed: Parsed
+) -> Snapshot:
+    """Read every environment at the commit `tip`; what has the tree that it had `before`, or is `parsed`, is not again.
 
     Raises:
         InvalidInputError: with every directory and document that is not as the bot writes it.
@@ -76,9 +79,10 @@ def read_snapshot(repo: pygit2.Repository, tip: pygit2.Oid | None, before: Mappi
             entries[name] = before[name]
             continue
         try:
-            entries[name] = read_entry(tree, path, name)
+            entries[name] = _read_again(tree, path, name, parsed)
         except InvalidInputError as error:
             problems += error.problems
+    parsed.save({entry.tree for entry in entries.values()})
     if problems:
         raise InvalidInputError(problems)
     return Snapshot(None if tip is None else str(tip), dict(sorted(entries.items())), all_id(commit and commit.tree))
@@ -132,6 +136,16 @@ def read_files(tree: pygit2.Tree | None) -> dict[str, bytes]:
         elif isinstance(entry, pygit2.Blob):
             files[_name(entry)] = entry.data
     return files
+
+
+def _read_again(tree: pygit2.Tree, path: str, name: str, parsed: Parsed) -> Entry:
+    """Return what is known of the directory, without reading any of it, or read it and remember that."""
+    found = parsed.get(str(tree.id), name)
+    if found is None:
+        entry = read_entry(tree, path, name)
+        document = {"environment": entry.environment} if entry.environment else {"tombstone": entry.tombstone}
+        parsed.add(entry.tree, found := Directory(**document, manifests=entry.manifests))
+    return Entry(found.environment, found.tombstone, str(tree.id), found.manifests)
 
 
 def read_entry(tree: pygit2.Tree, path: str, name: str) -> Entry:
