@@ -105,6 +105,16 @@ def test_a_rewritten_branch_is_followed(store: Store, remote: Remote) -> None:
     assert remote.blobs().keys() == {"layersite.yaml", *blobs_of("api-7")}
 
 
+def test_a_branch_that_is_gone_is_begun_anew(make_store: MakeStore, remote: Remote) -> None:
+    make_store().commit(adding("web-42"), "add")
+    remote.git("update-ref", "-d", "refs/heads/main")
+    store = make_store()
+    assert store.read().entries == {}
+    assert store.commit(adding("web-42"), "again").written == ("web-42",)
+    assert remote.blobs() == blobs_of("web-42")
+    assert remote.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+
+
 def test_the_first_fetch_leaves_the_history_behind(tmp_path: Path, store: Store, remote: Remote) -> None:
     for content in (b"1", b"2", b"3"):
         remote.put({"layersite.yaml": content})
