@@ -17,6 +17,7 @@ from layersite.model.errors import LayersiteError
 from layersite.model.site import Images, Site
 from layersite.process import git
 from layersite.reconcile import Bot
+from layersite.render.layout import git_tree_id
 from layersite.store import Committed, Snapshot, Store, Write
 from layersite.writer import Outcome
 
@@ -58,7 +59,10 @@ class Forge:
 
 class Renders:
     def render(self, environment: Environment) -> dict[str, bytes]:
-        return {**files_of(environment.name), "environment.yaml": to_yaml(environment).encode()}
+        files = files_of(environment.name)
+        tree = git_tree_id({"namespace.yaml": files["manifests/namespace.yaml"]})
+        lock = environment.render and environment.render.model_copy(update={"manifests": tree})
+        return {**files, "environment.yaml": to_yaml(environment.model_copy(update={"render": lock})).encode()}
 
 
 @dataclass

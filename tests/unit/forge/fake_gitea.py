@@ -53,11 +53,15 @@ class FakeGitea:
     statuses: list[Payload] = field(default_factory=list)
     refs: dict[str, str] = field(default_factory=dict)
     counted: int | None = None
+    listed: list[Payload] | None = None
+    """What the listing shows instead of what is there."""
     is_writable: bool = True
     instead: dict[str, Answer] = field(default_factory=dict)
     after_page: Callable[[int], None] = lambda page: None
     writes: list[str] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
+    is_heard: Callable[[str], bool] = lambda what: True
+    """Asked before each write is done and before it is answered; if not, the connection ends there."""
 
     def __post_init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -164,6 +168,8 @@ def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
         def _route(self, path: str, body: Payload) -> None:
             if self.command != "GET":
                 gitea.writes.append(f"{self.command} {path}")
+                if not self._goes_on("before"):
+                    return
             for pattern, action in routes:
                 if found := re.fullmatch(pattern, path):
                     try:
@@ -173,6 +179,10 @@ def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
                     return
             self._answer({"message": "not found"}, status=404)
 
+        def _goes_on(self, when: str) -> bool:
+            self.close_connection = not gitea.is_heard(f"{when} {self.command} {self.path}")
+            return not self.close_connection
+
         def me(self, body: Payload) -> None:
             self._answer(user(BOT))
 
@@ -181,7 +191,8 @@ def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
 
         def pulls(self, body: Payload, slug: str) -> None:
             state = self.query.get("state", "open")
-            page = self._page([pull for pull in gitea.pulls[slug] if pull["state"] == state])
+            shown = gitea.pulls[slug] if gitea.listed is None else gitea.listed
+            page = self._page([pull for pull in shown if pull["state"] == state])
             gitea.after_page(int(self.query.get("page", 1)))
             self._send(page)
 
@@ -240,6 +251,8 @@ def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, answer: Answer) -> None:
             time.sleep(answer.wait)
+            if self.command != "GET" and not self._goes_on("after"):
+                return
             self.send_response(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 self.send_header(name, value)
