@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import random
+import resource
 import statistics
 import sys
 import tempfile
@@ -202,7 +203,8 @@ class Work:
     batches: list[list[str]]
 
 
-Times = list[tuple[float, float]]
+Times = tuple[list[tuple[float, float]], float]
+"""When each push began and ended, and the seconds of CPU that all of them took, git and the host included."""
 STORES: Mapping[str, type[Store]] = {"compare-and-swap": Store, "fold": FoldingStore, "one committer": Store}
 
 
@@ -214,6 +216,7 @@ def add_all(work: Work, ready: Barrier, results: "Queue[Times]") -> None:
         store = STORES[work.way](work.url, "main", work.cache, random=chance)
         store.read()
     ready.wait()
+    before = cpu_seconds()
     for names in work.batches:
         start = time.monotonic()
         if work.way in STORES:
@@ -222,7 +225,13 @@ def add_all(work: Work, ready: Barrier, results: "Queue[Times]") -> None:
         else:
             PEERS[work.way].add(work.url, work.cache, names[0], files[names[0]], chance)
         times.append((start, time.monotonic()))
-    results.put(times)
+    results.put((times, cpu_seconds() - before))
+
+
+def cpu_seconds() -> float:
+    """Return what this process and its children have used, which other work on the machine does not change."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 @dataclass(frozen=True)
@@ -233,6 +242,7 @@ class Together:
     p50_s: float
     p95_s: float
     longest_s: float
+    cpu_ms_each: int
     lost: int
 
 
@@ -242,7 +252,8 @@ def measure_together(way: str, remote: Path, works: list[Work]) -> Together:
     processes = [context.Process(target=add_all, args=(work, ready, results)) for work in works]
     for process in processes:
         process.start()
-    times = [time for _ in processes for time in results.get()]
+    measured: list[Times] = [results.get() for _ in processes]
+    times = [time for taken, _ in measured for time in taken]
     for process in processes:
         process.join()
     names = [name for work in works for batch in work.batches for name in batch]
@@ -256,6 +267,7 @@ def measure_together(way: str, remote: Path, works: list[Work]) -> Together:
         round(statistics.median(seconds), 3),
         round(seconds[int(len(seconds) * 0.95)], 3),
         round(seconds[-1], 3),
+        round(sum(used for _, used in measured) / len(names) * 1000),
         gone,
     )
 
