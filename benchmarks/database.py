@@ -24,7 +24,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["PATH"] = f"{EMBEDDED}{os.pathsep}{os.environ['PATH']}"
     with running(EMBEDDED, *HONEST) as server:
-        source = server.create("shop", masking.SHOP.format(customers=given.mb * 1400, orders=given.mb * 2000))
+        source = server.create("shop", masking.SHOP.format(customers=given.mb * 2000, orders=given.mb * 2900))
         with psycopg.connect(source) as asked:
             size = asked.execute("SELECT pg_database_size(current_database())").fetchall()[0][0]
             print(f"{size / 1e6:,.0f} MB, PostgreSQL {asked.info.parameter_status('server_version')}", flush=True)

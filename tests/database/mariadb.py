@@ -149,6 +149,8 @@ def _start(program: str, server: MariaDBServer, user: int | None, settings: tupl
         f"--init-file={server.folder / 'init.sql'}",
         "--innodb-buffer-pool-size=64M",
         "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-method=nosync",
+        "--debug-no-sync",
         *settings,
     ]
     with (server.folder / "log").open("wb") as log:

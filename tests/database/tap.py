@@ -1,32 +1,62 @@
-"""A tap between a program and its database server that kills the program once it has sent so many statements."""
+"""A tap between a program and its database server that kills the program once it has sent a certain statement."""
 
+import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread
+from urllib.parse import urlsplit
 
-__all__ = ["MariaDBTap", "Tap", "tapped"]
+import pytest
+from _pytest.mark import ParameterSet
+
+__all__ = ["MariaDBTap", "Tap", "every", "run_until"]
 
 _STATEMENTS = b"QP"
 """The messages that begin a statement: a simple query, and the parse step of an extended one."""
 
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    [
+        "pytest",
+        "layersite.database.clone.postgresql",
+        "layersite.database.mariadb.clone",
+        "layersite.database.mariadb.engine",
+        "tests.database.building",
+    ]
+)
+
+
+def every(step: int) -> list[ParameterSet]:
+    """Return the steps from one statement to the next at which a test shall die: `step`, and each under `stress`."""
+    return [pytest.param(step, id=f"every {step}"), pytest.param(1, id="each", marks=pytest.mark.stress)]
+
 
 class Tap:
-    """Counts the statements of all connections together, and kills `victim` when it has passed on number `last`."""
+    """Counts the statements of all connections together; of the `last` one, by number or by a word, its victim dies."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, last: int | bytes) -> None:
         self.statements = 0
-        self.last = 0
-        self.victim = 0
+        self._last = last
+        self._victim = 0
         self._server_port = server_port
         self._lock = Lock()
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
 
-    def listen(self) -> None:
-        """Serve connections until the door is closed."""
+    def open(self, victim: int) -> None:
+        """Let in who has come and who comes, until the door is closed."""
+        self._victim = victim
+        Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+
+    def _listen(self) -> None:
         while True:
             try:
                 client, _ = self._door.accept()
@@ -36,28 +66,24 @@ class Tap:
             Thread(target=self._forward, args=(client, server), daemon=True).start()
             Thread(target=_pour, args=(server, client), daemon=True).start()
 
-    def close(self) -> None:
-        """Let nobody in any more."""
-        self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
-
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         """Pass whole messages on; the first has no type."""
         kind = b""
         with client, server, client.makefile("rb") as stream:
             with suppress(OSError):
                 while head := stream.read(4):
-                    server.sendall(kind + head + stream.read(int.from_bytes(head, "big") - 4))
-                    self._count(kind)
+                    body = stream.read(int.from_bytes(head, "big") - 4)
+                    server.sendall(kind + head + body)
+                    if kind and kind in _STATEMENTS:
+                        self._count(body)
                     kind = stream.read(1)
             _hang_up(server)
 
-    def _count(self, kind: bytes) -> None:
-        if kind and kind in _STATEMENTS:
-            with self._lock:
-                self.statements += 1
-                if self.statements == self.last:
-                    os.kill(self.victim, signal.SIGKILL)
+    def _count(self, statement: bytes) -> None:
+        with self._lock:
+            self.statements += 1
+            if self._last in statement if isinstance(self._last, bytes) else self._last == self.statements:
+                os.kill(self._victim, signal.SIGKILL)
 
 
 class MariaDBTap(Tap):
@@ -69,8 +95,30 @@ class MariaDBTap(Tap):
                 while head := stream.read(4):
                     body = stream.read(int.from_bytes(head[:3], "little"))
                     server.sendall(head + body)
-                    self._count(b"Q" if head[3] == 0 and body[:1] == b"\x03" else b"")
+                    if head[3] == 0 and body[:1] == b"\x03":
+                        self._count(body)
             _hang_up(server)
+
+
+def run_until(
+    last: int | bytes, work: Callable[..., object], uri: str, *arguments: object, kind: type[Tap] = Tap
+) -> tuple[int | None, int]:
+    """Run `work(uri, *arguments)` in a process of its own that dies with the statement `last` (0: with none).
+
+    Returns its exit code, and how many statements it sent to the server at `uri`.
+    """
+    port = urlsplit(uri).port
+    assert port is not None
+    tap = kind(port, last)
+    try:
+        address = uri.replace(f":{port}/", f":{tap.port}/")
+        process = _PROCESSES.Process(target=work, args=(address, *arguments))
+        process.start()
+        tap.open(process.pid or 0)
+        process.join(60)
+        return process.exitcode, tap.statements
+    finally:
+        tap.close()
 
 
 def _pour(source: socket.socket, target: socket.socket) -> None:
@@ -84,16 +132,3 @@ def _hang_up(connection: socket.socket) -> None:
     """End a connection at once, though another thread still reads from it."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def tapped(server_port: int, kind: type[Tap] = Tap) -> Iterator[Tap]:
-    """Give a tap in front of the server."""
-    tap = kind(server_port)
-    thread = Thread(target=tap.listen)
-    thread.start()
-    try:
-        yield tap
-    finally:
-        tap.close()
-        thread.join()

@@ -1,11 +1,8 @@
 """A run that is killed at any statement leaves nothing that counts as a clone, and the next run ends right."""
 
-import json
 import signal
-import subprocess
-import sys
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -16,22 +13,15 @@ from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
 from tests.database.goldens import publish
 from tests.database.server import Server
-from tests.database.tap import tapped
+from tests.database.tap import every, run_until
 
-MAKE = """
-import json, sys
-from layersite.database.clone import Order, provide, reap
-from layersite.database.clone.postgresql import PostgreSQL
-from layersite.model.contract import Quiet
-what, uri, order = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-engine = PostgreSQL(uri, "V")
-print("ready", flush=True)
-sys.stdin.readline()
-if what == "provide":
-    provide(engine, Order(**{**order, "quiet": Quiet(**order["quiet"])}))
-else:
-    [reap(engine, each) for each in engine.taken(order["site"], order["prefix"])]
-"""
+
+def provide_at(uri: str, order: Order) -> None:
+    provide(PostgreSQL(uri, "V"), order)
+
+
+def reap_at(uri: str, order: Order) -> None:
+    reap_all(PostgreSQL(uri, "V"), order)
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +29,8 @@ def golden(postgres: Server) -> Golden:
     return publish(postgres)
 
 
-def run_until(server: Server, order: Order, what: str, last: int) -> tuple[int, int]:
-    """Run `what` in a process that dies with statement `last` (0: never); return its exit code, and the statements."""
-    with tapped(server.port) as tap:
-        uri = server.uri().replace(f":{server.port}/", f":{tap.port}/") + "?sslmode=disable"
-        given = json.dumps({**asdict(order), "quiet": order.quiet.model_dump(mode="json")})
-        argv = [sys.executable, "-c", MAKE, what, uri, given]
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdin is not None
-            process.stdout.readline()
-            tap.victim, tap.last, tap.statements = process.pid, last, 0
-            process.stdin.write(b"go\n")
-            process.stdin.close()
-            code = process.wait(60)
-        return code, tap.statements
+def uri(server: Server) -> str:
+    return server.uri() + "?sslmode=disable"
 
 
 def left(engine: PostgreSQL, order: Order) -> list[tuple[str, ...]]:
@@ -76,20 +53,21 @@ def is_right(server: Server, engine: PostgreSQL, order: Order) -> None:
         app.execute("ALTER TABLE orders ADD IF NOT EXISTS paid bool")
 
 
+@pytest.mark.parametrize("step", every(5))
 @pytest.mark.parametrize("is_there", [False, True], ids=["first", "reset"])
 def test_a_clone_that_was_killed_at_any_statement_is_made_by_the_next_run(
-    postgres: Server, golden: Golden, is_there: bool
+    postgres: Server, golden: Golden, is_there: bool, step: int
 ) -> None:
     order = Order("site.git", "killed-", "web-1", "shop", golden.name, Quiet(empty=("outbox",)), reset=is_there)
     with closing(PostgreSQL(postgres.uri(), "V")) as engine:
         if is_there:
             provide(engine, order)
-        code, total = run_until(postgres, order, "provide", 0)
+        code, total = run_until(0, provide_at, uri(postgres), order)
         assert (code, total > 10) == (0, True)
-        for last in range(total - 6 if is_there else 1, total + 1):  # only in the end does the old one play a part
+        for last in range(total - 6 if is_there else 1, total + 1, step):  # only in the end does the old play a part
             if not is_there:
                 reap_all(engine, order)
-            assert run_until(postgres, order, "provide", last)[0] == -signal.SIGKILL
+            assert run_until(last, provide_at, uri(postgres), order)[0] == -signal.SIGKILL
             with engine.locked(order.name):  # once the server has ended what the dead process asked for
                 names = set(engine.records())
             if order.name in names:  # what bears the name is complete
@@ -101,14 +79,17 @@ def test_a_clone_that_was_killed_at_any_statement_is_made_by_the_next_run(
         assert left(engine, order) == []
 
 
-def test_reaping_that_was_killed_at_any_statement_is_finished_by_the_next_run(postgres: Server, golden: Golden) -> None:
+@pytest.mark.parametrize("step", every(5))
+def test_reaping_that_was_killed_at_any_statement_is_finished_by_the_next_run(
+    postgres: Server, golden: Golden, step: int
+) -> None:
     order = Order("site.git", "reaped-", "web-1", "shop", golden.name)
     with closing(PostgreSQL(postgres.uri(), "V")) as engine:
         provide(engine, order)
-        total = run_until(postgres, order, "reap", 0)[1]
-        for last in range(1, total + 1):
+        total = run_until(0, reap_at, uri(postgres), order)[1]
+        for last in range(1, total + 1, step):
             provide(engine, order)
-            assert run_until(postgres, order, "reap", last)[0] == -signal.SIGKILL
+            assert run_until(last, reap_at, uri(postgres), order)[0] == -signal.SIGKILL
             reap_all(engine, order)
             assert left(engine, order) == []
 

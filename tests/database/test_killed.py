@@ -1,87 +1,91 @@
 """A build that is killed leaves nothing that anyone can use, and the next one puts everything right."""
 
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
+from layersite.database.golden.make import Wish, build
+from layersite.database.golden.postgresql.engine import PostgreSQL
+from tests.database.building import wish
 from tests.database.server import Server
+from tests.database.tap import run_until
 
-SITE = """
-organization: Example
-environments: {url: environments.git}
-cluster: {baseline: {managed: true}}
-exposure: {domain: preview.example.com}
-databases: {killed: {host: postgres.databases.svc}}
-"""
-CONTRACT = "relations: {public.customer: {id: keep, mail: {mask: email}, note: {mask: text}}}"
+CONTRACT = {"public.customer": {"id": "keep", "mail": {"mask": "email"}, "note": {"mask": "text"}}}
 SHOP = """
 CREATE TABLE customer (id int PRIMARY KEY, mail text UNIQUE, note text);
-INSERT INTO customer SELECT n, n || '@real.example', repeat('called ', 9) FROM generate_series(1, 100000) n;
+INSERT INTO customer SELECT n, n || '@real.example', repeat('called ', 9) FROM generate_series(1, 1000) n;
 CREATE INDEX ON customer (note);
 """
 STEPS = {
-    "the draft is made": "SELECT FROM pg_database WHERE datname LIKE 'layersite_draft_killed%'",
-    "rows come": "SELECT FROM pg_stat_activity WHERE query LIKE 'COPY public.customer%' AND state = 'active'",
-    "indexes are built": "SELECT FROM pg_stat_activity WHERE query LIKE '%INDEX%public.customer%' AND state = 'active'",
-    "it is vacuumed": "SELECT FROM pg_stat_activity WHERE query LIKE 'VACUUM (FREEZE%' AND state = 'active'",
-    "it is checked": "SELECT FROM pg_stat_activity WHERE query LIKE '%layersite.seed%' AND datname LIKE '%draft%'",
+    "the draft is made": b"CREATE DATABASE",
+    "rows come": b"COPY public.customer",
+    "indexes are built": b"CREATE INDEX",
+    "it is vacuumed": b"VACUUM",
+    "it is checked": b"layersite.seed",
+    "it gets its name": b"RENAME TO",
 }
-DRAFTS = "SELECT datname FROM pg_database WHERE datname LIKE 'layersite_draft_killed%'"
-GOLDENS = "SELECT datname FROM pg_database WHERE datname LIKE 'golden_killed%'"
+DATABASES = "SELECT datname FROM pg_database WHERE datname LIKE %s"
 
 
-@pytest.fixture
-def start(tmp_path: Path, postgres: Server) -> "Start":
-    (tmp_path / "layersite.yaml").write_text(SITE, "utf-8")
-    (tmp_path / "data" / "killed").mkdir(parents=True)
-    (tmp_path / "data" / "killed" / "contract.yaml").write_text(CONTRACT, "utf-8")
-    source = postgres.create("killed_source", SHOP)
-    values = {"SOURCE": source, "SERVER": postgres.uri(), "KEY": "0123456789abcdef" * 2}
-    return Start(tmp_path, {f"LAYERSITE_DATABASE_KILLED_{what}": value for what, value in values.items()})
-
-
-class Start:
-    """Starts a build as a process of its own."""
-
-    def __init__(self, site: Path, variables: dict[str, str]) -> None:
-        self._argv = [str(Path(sys.executable).parent / "layersite"), "--site", str(site), "golden", "build", "killed"]
-        self._environment = {**os.environ, **variables}
-
-    def __call__(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._argv, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def test_whenever_it_is_killed_one_right_end_state_follows(start: Start, postgres: Server) -> None:
+@pytest.fixture(scope="module")
+def wished(postgres: Server) -> Iterator[Wish]:
+    """A golden of `killed`, and a stranger who would like to see what becomes of it."""
+    postgres.create("killed", SHOP)
     with postgres.connect() as admin:
         admin.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
-        for step, sign in STEPS.items():
-            build = start()
-            await_sign(admin, build, step, sign)
-            build.kill()
-            build.communicate()
-            assert admin.execute(GOLDENS.encode()).fetchall() == [], step
-            for (draft,) in admin.execute(DRAFTS.encode()).fetchall():
-                with pytest.raises(psycopg.OperationalError, match=r"permission denied|not currently accepting"):
-                    psycopg.connect(postgres.uri(draft, "stranger", "stranger"))
-        last = start()
-        said = last.communicate()[0].decode()
-        assert last.returncode == 0, said
-        assert admin.execute(DRAFTS.encode()).fetchall() == []
-        ((golden,),) = admin.execute(GOLDENS.encode()).fetchall()
+        yield wish(postgres, CONTRACT, "killed")
         admin.execute("DROP ROLE stranger")
-    postgres.copy(golden, "look")
-    with postgres.connect("look") as look:
-        assert look.execute("SELECT count(DISTINCT mail) FROM customer").fetchone() == (100_000,)
 
 
-def await_sign(admin: psycopg.Connection, build: subprocess.Popen[bytes], step: str, sign: str) -> None:
-    while admin.execute(sign.encode()).fetchone() is None:
-        if build.poll() is not None:
-            said = build.communicate()[0].decode()
-            pytest.fail(f"the build ended before this was seen: {step}; {said}")
-        time.sleep(0.001)
+def build_at(uri: str, wished: Wish) -> None:
+    assert isinstance(wished.engine, PostgreSQL)
+    build(replace(wished, engine=replace(wished.engine, server=uri)), datetime.now(UTC), lambda _: None)
+
+
+@pytest.mark.parametrize("word", STEPS.values(), ids=STEPS)
+def test_a_build_that_is_killed_leaves_nothing_for_anyone(postgres: Server, wished: Wish, word: bytes) -> None:
+    assert run_until(word, build_at, uri(postgres), wished)[0] == -signal.SIGKILL
+    assert databases(postgres, "golden_killed%") == []
+    for draft in databases(postgres, "layersite_draft_killed%"):
+        with pytest.raises(psycopg.OperationalError, match=r"permission denied|not currently accepting"):
+            psycopg.connect(postgres.uri(draft, "stranger", "stranger"))
+
+
+def test_the_build_after_it_ends_right(postgres: Server, wished: Wish) -> None:
+    assert run_until(STEPS["indexes are built"], build_at, uri(postgres), wished)[0] == -signal.SIGKILL
+    is_right(postgres, wished)
+
+
+@pytest.mark.stress
+def test_one_right_end_state_follows_whichever_statement_it_was(postgres: Server, wished: Wish) -> None:
+    code, total = run_until(0, build_at, uri(postgres), wished)
+    assert (code, total > 20) == (0, True)
+    for last in range(1, total + 1):
+        assert run_until(last, build_at, uri(postgres), wished)[0] == -signal.SIGKILL
+        is_right(postgres, wished)
+
+
+def uri(server: Server) -> str:
+    return server.uri() + "?sslmode=disable"
+
+
+def databases(server: Server, pattern: str) -> list[str]:
+    with server.connect() as admin:
+        return [name for (name,) in admin.execute(DATABASES, (pattern,))]
+
+
+def is_right(server: Server, wished: Wish) -> None:
+    made = build(wished, datetime.now(UTC), lambda _: None)
+    assert made is not None
+    assert databases(server, "layersite_draft_killed%") == []
+    server.copy(made.golden.name, "look")
+    with server.connect("look") as look:
+        assert look.execute("SELECT count(DISTINCT mail) FROM customer").fetchone() == (1000,)
+    for each in databases(server, "golden_killed%"):  # those of killed builds too: what bears the name is complete
+        with wished.engine.open_server() as opened:
+            found = opened.verify_again(each, wished.contract)
+        assert [check for check in found if check.problems] == []
