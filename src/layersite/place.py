@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,14 +139,14 @@ class Place:
         if argocd is None:
             return []
 
-        def namespaces() -> Mapping[str, str]:
-            from layersite.cluster.listing import environments_in
+        from layersite.cluster.listing import environments_in
 
-            return environments_in(None if site.cluster.name == IN_CLUSTER else site.cluster.name)
+        def reaper(cluster: str) -> Reaper:
+            namespaces = partial(environments_in, None if cluster == IN_CLUSTER else cluster)
+            remove = Playbooks(self.root, catalog).reap
+            return Reaper(site, self.store(site).read, argocd.applications, namespaces, remove, cluster)
 
-        remove = Playbooks(self.root, catalog).reap
-        reaper = Reaper(site, self.store(site).read, argocd.applications, namespaces, remove)
-        found = reaper.reap(dry_run=not apply, yes=yes)
+        found = [each for name in sorted(site.clusters) for each in reaper(name).reap(dry_run=not apply, yes=yes)]
         return [(f"environment {orphan.name}", outcome, orphan.reason) for orphan, outcome in found]
 
     def reap_databases(self, *, apply: bool, yes: bool) -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ FINE = frozenset({"was removed", "would be removed", "is left"})
 
 @dataclass(frozen=True)
 class Reaper:
-    """The cluster of one site beside its repository.
+    """One cluster of a site beside its repository.
 
     `namespaces` lists those of environments, each with its environment's name; `remove` returns what did not work.
     """
@@ -27,6 +27,7 @@ class Reaper:
     applications: Callable[[], Collection[str]]
     namespaces: Callable[[], Mapping[str, str]]
     remove: Callable[[Sequence[Tombstone]], Mapping[str, str | None]]
+    cluster: str = "in-cluster"
 
     def reap(self, *, dry_run: bool = False, yes: bool = False) -> list[tuple[Orphan, str]]:
         """Remove what nothing accounts for; return each finding with what became of it.
@@ -37,8 +38,8 @@ class Reaper:
         """
         namespaces, applications = self.namespaces(), self.applications()
         current = self._current()  # read last: what was made meanwhile has its directory
-        orphans = find_orphans(self.site, current, namespaces, applications)
-        if doubt := doubts(self.site, current, namespaces, applications, orphans, yes):
+        orphans = find_orphans(self.site, current, namespaces, applications, self.cluster)
+        if doubt := doubts(self.site, current, namespaces, applications, orphans, self.cluster, yes):
             raise PartialError(f"nothing was removed: {doubt}")
         stones = [orphan.stone for orphan in orphans if orphan.stone is not None]
         if dry_run:

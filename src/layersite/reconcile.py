@@ -42,6 +42,7 @@ from layersite.plan import (
     remove,
 )
 from layersite.report.comment import Mark
+from layersite.room import Room
 from layersite.store import Snapshot
 from layersite.writer import Outcome, Renders, Writer
 
@@ -88,8 +89,19 @@ class Bot:
     def decide(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Decided:
         """Commit what the changes say, or those of the changes named in `only` (`repository#42`).
 
-        Removals beyond the cap are held back unless `yes`. Raises LayersiteError where nothing can be decided.
+        Removals beyond the cap are held back unless `yes`. What others were faster with is decided again, on what they
+        left. Raises LayersiteError where nothing can be decided.
         """
+        decided = self._decide(dry_run, yes, only)
+        for _ in range(_ROUNDS - 1):
+            if not decided.outcome.overtaken:
+                break
+            self.tell("others wrote meanwhile, looking again")
+            decided = _continued(decided, self._decide(dry_run, yes, only))
+        return decided
+
+    def _decide(self, dry_run: bool, yes: bool, only: Iterable[str]) -> Decided:
+        """Decide and commit once."""
         self.tell(f"reading environments, and the open changes of {len(self.site.repositories)} repositories")
         with ThreadPoolExecutor(3) as pool:
             reading, listing = pool.submit(self.store.read), pool.submit(self.forge.changes)
@@ -110,7 +122,7 @@ class Bot:
         plan = hold_back(plan, second_look.unproven(self.forge, plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
-        plan = self._writer.queue(plan, drafts, snapshot, changes)
+        plan, drafts = Room(self._writer, world, snapshot, now).give(plan, drafts, changes)
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
         outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
@@ -153,10 +165,9 @@ class Bot:
         snapshot = self.store.read()
         entry = snapshot.entries.get(name)
         named = lease.ask(self.site, entry.environment if entry else None, hours, by, self.now())
-        _, plan = self.gate.plan(
-            self._world(snapshot, self._heads()), lambda world: plan_named(world, name, members, named, self.now())
-        )
-        return self._finish(plan, snapshot, dry_run)
+        world = self._world(snapshot, self._heads())
+        world, plan = self.gate.plan(world, lambda world: plan_named(world, name, members, named, self.now()))
+        return self._finish(plan, world, snapshot, dry_run)
 
     def call(
         self, name: str, state: Literal["active", "asleep"], hours: int | None, by: str, *, dry_run: bool = False
@@ -171,15 +182,15 @@ class Bot:
             raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
         told = called(self.site, state, hours, by, self.now())
         world = self._world(snapshot, self._heads())
-        _, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
-        return self._finish(plan, snapshot, dry_run)
+        world, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
+        return self._finish(plan, world, snapshot, dry_run)
 
     def renew(self, *, dry_run: bool = False) -> Outcome:
         """Bring the next wave of environments what changed in the site, the catalog or layersite, and see it there."""
         snapshot = self.store.read()
         world, plan = self.gate.plan(self._world(snapshot, self._heads()), plan_renewals)
         held = self.hold(plan, world, snapshot)
-        outcome = self._finish(replace(held, actions=held.having("update")), snapshot, dry_run)
+        outcome = self._finish(replace(held, actions=held.having("update")), world, snapshot, dry_run)
         later = held.having("leave")
         return replace(outcome, plan=replace(outcome.plan, actions=(*outcome.plan.actions, *later)))
 
@@ -195,10 +206,11 @@ class Bot:
             raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
         if name == BASELINE and self.site.cluster.baseline.managed:
             raise UnknownNameError("the managed baseline stays; set `managed: false` in layersite.yaml first")
+        world = self._world(snapshot, {})
         if entry.environment is None:
-            return self._finish(Plan((Action("leave", name, "it is going away already"),)), snapshot, dry_run)
+            return self._finish(Plan((Action("leave", name, "it is going away already"),)), world, snapshot, dry_run)
         action = remove(entry.environment, "teardown", "it was torn down by hand")
-        return self._finish(Plan((action,)), snapshot, dry_run)
+        return self._finish(Plan((action,)), world, snapshot, dry_run)
 
     def choose_anew(self, name: str, *, dry_run: bool = False) -> Environment:
         """Let the environment `name` have the newest goldens that suit it, commit that, and return it.
@@ -219,11 +231,11 @@ class Bot:
         result = outcome.plan.actions[0].result
         return result if isinstance(result, Environment) else entry.environment
 
-    def _finish(self, plan: Plan, snapshot: Snapshot, dry_run: bool) -> Outcome:
+    def _finish(self, plan: Plan, world: World, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = _people(plan, snapshot, ())
         drafts = self._writer.draft(plan, snapshot)
-        plan = self._writer.queue(plan, drafts, snapshot, ())
+        plan, drafts = Room(self._writer, world, snapshot, self.now()).give(plan, drafts, ())
         done = self._writer.commit(plan, drafts, snapshot, dry_run)
         return self.follow(Decided(done, snapshot, people, {}, {}))
 
@@ -284,6 +296,15 @@ class Bot:
             )
             for (repository, ref), names in sorted(by_commit.items())
         )
+
+
+def _continued(before: Decided, after: Decided) -> Decided:
+    """Return what two rounds of one run did together: what the first wrote, the second found as it should be."""
+    done = {action.name: action for action in before.outcome.plan.actions if action.verb != "leave"}
+    actions = tuple(done.get(each.name, each) if each.verb == "leave" else each for each in after.outcome.plan.actions)
+    plan, commit = replace(after.outcome.plan, actions=actions), after.outcome.commit or before.outcome.commit
+    outcome = replace(after.outcome, plan=plan, commit=commit)
+    return replace(after, outcome=outcome, answers={**after.answers, **before.answers})
 
 
 def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str, Sequence[Change]]:

@@ -1,19 +1,16 @@
-"""Carry a plan out: render what it changes, let wait what there is no room for, and commit the rest together."""
+"""Carry a plan out: render what it changes, and commit it together."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from layersite.follow import Follower, Stores
 from layersite.model.capacity import Capacity
-from layersite.model.change import Change
-from layersite.model.document import read_document
 from layersite.model.environment import Environment, Tombstone, to_yaml
 from layersite.model.errors import LayersiteError
 from layersite.model.site import Site
 from layersite.model.standing import Standing
-from layersite.plan import PRIORITY_LABEL, Action, Plan, group, hold_back, queue
+from layersite.plan import Action, Plan, hold_back
 from layersite.store import Snapshot, Write
 
 __all__ = ["Drafts", "Outcome", "Renders", "Writer", "trailer"]
@@ -42,6 +39,8 @@ class Outcome:
     dry_run: bool = False
     standings: tuple[Standing, ...] = ()
     unseen: LayersiteError | None = None
+    overtaken: tuple[str, ...] = ()
+    """What was left alone because somebody else changed it, or took the room, since it was read."""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -72,20 +71,6 @@ class Writer:
                 drafts[action.name] = str(error)
         return drafts
 
-    def queue(self, plan: Plan, drafts: Drafts, snapshot: Snapshot, changes: Iterable[Change]) -> Plan:
-        """Let what there is no room for wait."""
-        if self.site.capacity == Capacity():
-            return plan
-        rendered = {
-            name: read_document(Path(name), name, draft.files["environment.yaml"].decode()).parse(Environment)
-            for name, draft in drafts.items()
-            if isinstance(draft, Write) and draft.files and "environment.yaml" in draft.files
-        }
-        current = [entry.environment for entry in snapshot.entries.values() if entry.environment]
-        groups = group(changes, self.site.repositories)
-        first = {each.name for each in groups if any(PRIORITY_LABEL in change.labels for change in each.changes)}
-        return queue(plan, self.site.capacity, rendered, current, first)
-
     def commit(self, plan: Plan, drafts: Drafts, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Commit together what the plan changes; what could not be rendered is held back."""
         wanted = {action.name: drafts[action.name] for action in plan.actions if action.verb != "leave"}
@@ -104,7 +89,7 @@ class Writer:
         if done.commit is not None:
             self.follower.nudge(snapshot.commit, done.commit, done.written)
         text = "somebody else changed it in the environments repository meanwhile; the next run looks again"
-        return Outcome(hold_back(plan, dict.fromkeys(done.conflicts, text)), done.commit)
+        return Outcome(hold_back(plan, dict.fromkeys(done.conflicts, text)), done.commit, overtaken=done.conflicts)
 
     def _files(self, result: Environment | Tombstone | None) -> dict[str, bytes] | None:
         if isinstance(result, Environment):

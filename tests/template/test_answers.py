@@ -32,7 +32,12 @@ OTHER: dict[str, Any] = {
     "ci": ["gitlab"],
     "layersite_source": "file:///srv/other",
 }
-CI_FILES = {".github/workflows/check.yml", ".github/workflows/reconcile.yml", ".gitlab-ci.yml"}
+CI_FILES = {
+    ".github/workflows/check.yml",
+    ".github/workflows/reap.yml",
+    ".github/workflows/reconcile.yml",
+    ".gitlab-ci.yml",
+}
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def project(site: Site) -> Yaml:
         "spec": {
             "description": f"Environments of {site.organization}, kept by layersite.",
             "sourceRepos": [site.environments.url],
-            "destinations": [{"name": site.cluster.name, "namespace": ours}],
+            "destinations": [{"name": name, "namespace": ours} for name in sorted(site.clusters)],
             "clusterResourceWhitelist": [{"group": "", "kind": "Namespace", "name": ours}],
             "namespaceResourceWhitelist": [_group_kind(kind) for kind in allowed],
             "orphanedResources": {"warn": True},

@@ -2,16 +2,17 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from layersite.model.document import Model
+from layersite.model.document import Matching, Model
 
-__all__ = ["Capacity", "Requests", "quantity"]
+__all__ = ["Capacity", "ClusterName", "Requests", "Room", "quantity"]
 
 _UNITS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 Cap = Annotated[int, Field(ge=1)] | None
+ClusterName = Annotated[str, Matching(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", "the name that `argocd cluster list` shows")]
 
 
 class Requests(Model):
@@ -19,6 +20,14 @@ class Requests(Model):
 
     millicores: int = 0
     mebibytes: int = 0
+
+
+class Room(Model):
+    """What environments may use of one cluster; 0 environments: what is there stays, and no new one comes."""
+
+    environments: Annotated[int, Field(ge=0)] | None = None
+    cores: Cap = None
+    gibibytes: Cap = None
 
 
 class Capacity(Model):
@@ -33,6 +42,12 @@ class Capacity(Model):
     """CPU requests of all together."""
     gibibytes: Cap = None
     """Memory requests of all together."""
+    clusters: dict[ClusterName, Room] = {}
+    """The clusters that environments are placed on, the emptiest first; by default all go to `cluster.name`."""
+    preempt: Literal["sleep", "teardown"] | None = None
+    """What becomes of idle environments when there is no room for the first in the queue; null: nothing, it waits."""
+    idle_hours: Annotated[int, Field(ge=1, le=87600)] = 24
+    """How long nothing must have happened on the changes of an idle one."""
 
 
 def quantity(text: str) -> Decimal:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from layersite.model.capacity import Capacity
+from layersite.model.capacity import Capacity, ClusterName
 from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import UnknownNameError
 from layersite.model.life import Hours, Leases, WorkingHours
@@ -111,9 +111,7 @@ class Baseline(Model):
 class Cluster(Model):
     """The cluster as Argo CD knows it, and what environments look like there."""
 
-    name: Annotated[str, Matching(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", "the name that `argocd cluster list` shows")] = (
-        "in-cluster"
-    )
+    name: ClusterName = "in-cluster"
     kubernetes: Annotated[str, Matching(r"^1\.\d+$", "a version such as 1.34", 8)] = "1.34"
     namespace_prefix: Annotated[
         str, Matching(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*-$", "lower-case, start with a letter and end with a hyphen", 20)
@@ -325,6 +323,18 @@ class Site(Model):
                 near = near_miss(used, self.repositories)
                 raise ValueError(f"`databases.{name}.migrations.repository`: there is no repository `{used}`{near}")
         return self
+
+    @model_validator(mode="after")
+    def _has_a_baseline_in_every_cluster(self) -> "Site":
+        if self.cluster.baseline.managed and self.clusters != {self.cluster.name}:
+            text = "with several `capacity.clusters`, name a baseline's namespace that each of them has"
+            raise ValueError(f"a managed baseline lives in one cluster alone; {text}")
+        return self
+
+    @property
+    def clusters(self) -> set[str]:
+        """The names of all clusters that environments may be in."""
+        return {self.cluster.name, *self.capacity.clusters}
 
     def namespace(self, environment: str) -> str:
         """Return the namespace of `environment`, at most 63 characters."""

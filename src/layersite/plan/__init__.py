@@ -3,12 +3,13 @@
 from layersite.plan import lease
 from layersite.plan.actions import make_plan, plan_again, plan_named, plan_renewals, plan_rest, remove
 from layersite.plan.capacity import PRIORITY_LABEL, queue
-from layersite.plan.desired import Choose, World, build_environment, host, missing_images
+from layersite.plan.desired import Choose, World, build_environment, host, missing_images, relock
 from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
 from layersite.plan.obey import answers, obey
 from layersite.plan.orphans import Orphan, doubts, find_orphans
+from layersite.plan.preempt import idle, victims
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
 from layersite.plan.waves import in_waves, last_wave
@@ -33,6 +34,7 @@ __all__ = [
     "group",
     "hold_back",
     "host",
+    "idle",
     "in_waves",
     "is_untouched",
     "last_wave",
@@ -48,6 +50,8 @@ __all__ = [
     "plan_renewals",
     "plan_rest",
     "queue",
+    "relock",
     "remove",
     "touched_apps",
+    "victims",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "change_members",
     "host",
     "missing_images",
+    "relock",
 ]
 
 
@@ -121,7 +122,7 @@ def build_environment(
     exposed = [app for app, slot in filled.items() if slot.provision == "isolated" and world.catalog.apps[app].expose]
     wanted = Environment(
         name=name,
-        cluster=world.site.cluster.name,
+        cluster=current.cluster if current and current.cluster in world.site.clusters else world.site.cluster.name,
         namespace=world.site.namespace(name),
         members=members,
         slice=filled,
@@ -132,7 +133,13 @@ def build_environment(
         call=rest.call,
         heard=heard,
     )
-    return wanted.model_copy(update={"render": lock(world.site, world.catalog, world.version, wanted)})
+    return relock(world, wanted)
+
+
+def relock(world: World, wanted: Environment) -> Environment:
+    """Return `wanted` with the lock of all that its manifests are made from, which a generation does not change."""
+    made_from = wanted.model_copy(update={"render": None, "generation": 1})
+    return wanted.model_copy(update={"render": lock(world.site, world.catalog, world.version, made_from)})
 
 
 def _data(

@@ -23,8 +23,9 @@ def find_orphans(
     current: Mapping[str, Environment | Tombstone],
     namespaces: Mapping[str, str],
     applications: Collection[str],
+    cluster: str,
 ) -> list[Orphan]:
-    """Compare the repository with the cluster's `namespaces` (each with its environment's name) and `applications`.
+    """Compare the repository with a cluster's `namespaces` (each with its environment's name) and all `applications`.
 
     Only a namespace that bears the environment's label and the name that the site gives it is ever reaped.
     """
@@ -36,12 +37,11 @@ def find_orphans(
             found.append(Orphan(name, text))
             continue
         reason = "its namespace is there, and neither its directory nor its Application"
-        stone = Tombstone(
-            name=name, cluster=site.cluster.name, namespace=ours[name], generation=1, cause="closed", reason=reason
-        )
+        stone = Tombstone(name=name, cluster=cluster, namespace=ours[name], generation=1, cause="closed", reason=reason)
         found.append(Orphan(name, reason, stone))
     for name, each in sorted(current.items()):
-        if isinstance(each, Environment) and site.application(name) not in applications:
+        is_here = isinstance(each, Environment) and each.cluster == cluster
+        if is_here and site.application(name) not in applications:
             found.append(
                 Orphan(name, "it is committed and Argo CD has no Application for it; `reconcile` tells Argo CD")
             )
@@ -54,13 +54,14 @@ def doubts(
     namespaces: Mapping[str, str],
     applications: Collection[str],
     orphans: Collection[Orphan],
+    cluster: str,
     yes: bool,
 ) -> str:
     """Say why nothing may be removed, nothing if all is well: a listing that lost half cannot be believed.
 
     `yes` lifts the cap on how much goes in one run, never the doubt about a listing.
     """
-    alive = [name for name, each in current.items() if isinstance(each, Environment)]
+    alive = [name for name, each in current.items() if isinstance(each, Environment) and each.cluster == cluster]
     seen = {
         "namespaces": sum(site.namespace(name) in namespaces for name in alive),
         "Applications": sum(site.application(name) in applications for name in alive),

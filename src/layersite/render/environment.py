@@ -123,7 +123,7 @@ class Renderer:
     def _variables(self, environment: Environment, name: str) -> dict[str, Yaml]:
         """Return what overlays see."""
         change = next((member for member in environment.members if member.change and name in member.apps), None)
-        data = environment.model_dump(mode="json", exclude={"render", "lease", "call", "requests"})
+        data = environment.model_dump(mode="json", exclude={"render", "lease", "call", "heard", "requests"})
         app = self._catalog.apps[name].model_dump(mode="json", by_alias=True)
         return {
             "environment": data,

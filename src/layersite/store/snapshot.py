@@ -49,7 +49,7 @@ class Snapshot:
 
     commit: str | None
     entries: Mapping[str, Entry]
-    tree: str | None = None
+    tree: str = ""
 
 
 def directory_of(name: str) -> str:
@@ -88,10 +88,10 @@ def read_snapshot(
     return Snapshot(None if tip is None else str(tip), dict(sorted(entries.items())), all_id(commit and commit.tree))
 
 
-def all_id(root: pygit2.Tree | None) -> str | None:
-    """Return the tree id of all environments below `root` together."""
+def all_id(root: pygit2.Tree | None) -> str:
+    """Return the tree id of all environments below `root` together, nothing where there is none."""
     found = child(root, ENVIRONMENTS)
-    return None if found is None else str(found.id)
+    return "" if found is None else str(found.id)
 
 
 def _name(entry: pygit2.Object) -> str:
