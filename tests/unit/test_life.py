@@ -24,6 +24,7 @@ from layersite.reconcile import Bot
 from layersite.report import read_mark
 from layersite.store import Committed, Entry, Snapshot, Write
 from layersite.store.graft import graft, message, write_commit, write_tree
+from layersite.store.parsed import Parsed
 from layersite.store.protocol import compare
 from layersite.store.snapshot import read_snapshot
 
@@ -50,11 +51,12 @@ class Shelf:
     def __post_init__(self) -> None:
         pygit2.init_repository(str(self.path), bare=True, initial_head="main")
         self._lock, self._last = RLock(), dict[str, Entry]()
+        self._parsed = Parsed(self.path.with_suffix(".parsed"))
 
     def read(self) -> Snapshot:
         repository = pygit2.Repository(str(self.path))
         tip = repository.references.get("refs/heads/main")
-        snapshot = read_snapshot(repository, tip and tip.peel(pygit2.Commit).id, self._last)
+        snapshot = read_snapshot(repository, tip and tip.peel(pygit2.Commit).id, self._last, self._parsed)
         self._last = dict(snapshot.entries)
         return snapshot
 

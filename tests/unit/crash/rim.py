@@ -19,6 +19,7 @@ from layersite.argocd.received import Application
 from layersite.model.database import Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import ArgoCDError
+from layersite.store.parsed import Parsed
 from layersite.store.snapshot import read_snapshot
 
 GIT = """#!/bin/sh
@@ -111,7 +112,7 @@ class Argo:
             raise ArgoCDError("Argo CD is down")
         repository = pygit2.Repository(str(self.repository))
         tip = repository.references["refs/heads/main"].peel(pygit2.Commit).id
-        entries = read_snapshot(repository, tip, {}).entries.values()
+        entries = read_snapshot(repository, tip, {}, Parsed(self.repository.with_suffix(".seen"))).entries.values()
         alive = {each.environment.namespace for each in entries if each.environment}
         for namespace in alive:
             for kind in ("applications", "namespaces"):

@@ -72,7 +72,9 @@ def test_many_writers_and_a_reaper(
         url = remote.url if transport == "file" else f"{stack.enter_context(served(tmp_path))}/{remote.path.name}"
         processes = [start(kind, "add", url, tmp_path / f"cache-{seed}-{w}", found) for w, found in names.items()]
         processes.append(start(kind, "remove", url, tmp_path / "cache-reaper", old))
-        assert [process.wait(500) for process in processes] == [0] * (writers + 1)
+        for process in processes:
+            stack.callback(process.kill)
+        assert [process.wait(3000) for process in processes] == [0] * (writers + 1)
     expected = [*kept, *(name for found in names.values() for name in found)]
     assert remote.blobs() == {path: blob for name in expected for path, blob in blobs_of(name).items()}
     assert remote.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
