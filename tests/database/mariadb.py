@@ -145,6 +145,7 @@ def _start(program: str, server: MariaDBServer, user: int | None, settings: tupl
         "--bind-address=127.0.0.1",
         f"--port={server.port}",
         f"--socket={server.folder / 'socket'}",
+        f"--tmpdir={server.folder}",  # one that starts removes what others have begun there
         f"--pid-file={server.folder / 'pid'}",
         f"--init-file={server.folder / 'init.sql'}",
         "--innodb-buffer-pool-size=64M",

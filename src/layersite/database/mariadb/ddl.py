@@ -106,9 +106,8 @@ def _of_program(session: Session, kind: str, name: str) -> tuple[str, str]:
         raise DatabaseError(f"the source has what no golden can have yet: {kind.lower()} {name}; take it out there")
     _, mode, sql, *_ = session.ask(f"SHOW CREATE {kind} {identifier(name)}")[0]
     if sql is None:
-        raise DatabaseError(
-            f"the role may not read the {kind.lower()} {name}; grant it `SHOW CREATE ROUTINE`, `TRIGGER`"
-        )
+        rights = "`TRIGGER` and, for routines, `SHOW CREATE ROUTINE` (before MariaDB 11.3 `SELECT` on mysql.proc)"
+        raise DatabaseError(f"the role may not read the {kind.lower()} {name}; grant it {rights}")
     return mode, _DEFINER.sub("", str(sql), count=1).removeprefix("CREATE ")
 
 

@@ -1,5 +1,7 @@
 """What a MariaDB database consists of, from its information schema; what no golden can have is refused by name."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from layersite.database.mariadb.connect import Session
@@ -26,6 +28,11 @@ SELECT table_name, constraint_name, column_name, referenced_table_schema, refere
 FROM information_schema.key_column_usage WHERE table_schema = %s AND referenced_table_name IS NOT NULL
 ORDER BY table_name, constraint_name, ordinal_position"""
 _EVENTS = "SELECT event_name FROM information_schema.events WHERE event_schema = %s ORDER BY event_name"
+_GRANTED = """
+SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = @grantee
+UNION SELECT privilege_type FROM information_schema.schema_privileges
+WHERE grantee = @grantee AND %s LIKE table_schema"""
+_NEEDED = {"triggers": "TRIGGER", "events": "EVENT", "routines": "SHOW CREATE ROUTINE"}
 
 _FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), "text"),
@@ -65,7 +72,24 @@ def read_schema(session: Session) -> Schema:
         primary = tuple(keys.get((name, "PRIMARY"), ()))
         relations[name] = replace(relation, columns=columns[name], primary=primary, unique=unique)
     events = tuple(f"event {name}" for (name,) in session.ask(_EVENTS, database))
-    return Schema(relations, _references(session), left_out=events)
+    return Schema(relations, _references(session), left_out=(*events, *_hidden(session)))
+
+
+def _hidden(session: Session) -> Iterator[str]:
+    """Name what the server does not even list for a role that was not granted enough."""
+    session.ask(
+        "SET @grantee = CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@',"
+        " QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))"
+    )
+    granted = {str(each) for (each,) in session.ask(_GRANTED, session.database)}
+    with suppress(DatabaseError):  # before MariaDB 11.3, this is what shows routines
+        session.ask("SELECT 1 FROM mysql.proc LIMIT 0")
+        granted.add("SHOW CREATE ROUTINE")
+    return (
+        f"{what}, should there be any, for the role may not see them"
+        for what, right in _NEEDED.items()
+        if right not in granted
+    )
 
 
 def _references(session: Session) -> tuple[Reference, ...]:

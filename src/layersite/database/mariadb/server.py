@@ -69,7 +69,7 @@ class MariaDBServer:
         rows = 0
         found.make_database(self.session, name)
         with closing(self.session.another(name)) as draft:
-            draft.ask("SET foreign_key_checks = 0, unique_checks = 0")
+            draft.ask("SET foreign_key_checks = 0")
             found.make_tables(draft)
             for relation in source.schema.relations.values():
                 listed = contract.columns(relation.name)
