@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 from layersite.argocd.model import Result
 from layersite.argocd.received import Application
@@ -183,6 +184,52 @@ LEAVING = Standing("web-42", "leaving", "web#42 is no longer open", tombstone())
 
 def buried(cause: str = "closed") -> Shelf:
     return Shelf(Entry(None, tombstone(cause), "t" * 40, None))
+
+
+@dataclass
+class Slow(Cluster):
+    """An Argo CD that needs until people have been told in full that it works on it."""
+
+    is_told: Event = field(default_factory=Event)
+
+    def await_synced(
+        self,
+        wanted: Mapping[str, str],
+        *,
+        deadline: float,
+        contains: Callable[[str, str], bool],
+        tell: Callable[[str], None],
+    ) -> Iterator[Result]:
+        assert self.is_told.wait(10)
+        yield from super().await_synced(wanted, deadline=deadline, contains=contains, tell=tell)
+
+
+@dataclass
+class Diary(Talk):
+    """A forge that keeps the state that each comment told."""
+
+    states: list[str] = field(default_factory=list)
+    heard: Event = field(default_factory=Event)
+
+    def say(self, change: Change, key: str, body: str) -> None:
+        super().say(change, key, body)
+        self.states.append(str(read_mark(body)["state"]))
+        self.heard.set()
+
+
+def test_what_is_soon_healthy_has_one_comment_that_says_so() -> None:
+    scene = Scene(talk=Diary())
+    scene.follow(DEPLOYING)
+    assert isinstance(scene.talk, Diary)
+    assert scene.talk.states == ["ready"]
+    assert [status.state for status in scene.talk.statuses] == ["pending", "success"]
+
+
+def test_what_takes_longer_is_told_of_meanwhile() -> None:
+    talk = Diary()
+    scene = Scene(talk=talk, cluster=Slow(is_told=talk.heard))
+    replace(scene.follower, hold=0).follow({"web-42": DEPLOYING}, COMMIT, {"web-42": [CHANGE]})
+    assert talk.states == ["deploying", "ready"]
 
 
 def test_a_healthy_environment_is_ready_and_its_people_know() -> None:

@@ -12,7 +12,7 @@ from layersite.argocd.steady import Run, Sight
 
 __all__ = ["Case"]
 
-_LOOK_EVERY, _SIGHT_EVERY = 3.0, 1.0
+_LOOK_EVERY, _SIGHT_EVERY = 4.0, 1.0
 _REFRESH_AFTER, _REFRESH_EVERY = 3.0, 30.0
 _FREE_EVERY = 2.0
 """Seconds."""
@@ -86,7 +86,7 @@ class Case:
         return (
             application is not None
             and application.status.health.status != "Healthy"
-            and now - self.looked >= _LOOK_EVERY
+            and now - max(self.begun, self.looked) >= _LOOK_EVERY
             and is_at(application, self.is_ours)
         )
 

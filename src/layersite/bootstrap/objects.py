@@ -59,7 +59,6 @@ def project(site: Site) -> Yaml:
             "destinations": [{"name": name, "namespace": ours} for name in sorted(site.clusters)],
             "clusterResourceWhitelist": [{"group": "", "kind": "Namespace", "name": ours}],
             "namespaceResourceWhitelist": [_group_kind(kind) for kind in allowed],
-            "orphanedResources": {"warn": True},
             "roles": [
                 {
                     "name": BOT_ROLE,

@@ -1,9 +1,10 @@
 """See environments to their end after a commit: wait for Argo CD, run smoke tests, reap what is gone."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
 from layersite.follow.protocols import Deploys, Reaps, Stores
@@ -44,7 +45,9 @@ class Follower:
     """Everything that is spoken to after the commit; what a site does not have is None.
 
     `is_open` asks the forge about one change; `smoke` runs the smoke tests of an environment and returns whether they
-    passed and what they said; `complete` fills a database that was made empty, and returns it with its rows.
+    passed and what they said; `complete` fills a database that was made empty, and returns it with its rows. What is
+    healthy within `hold` seconds gets one comment that says so, for that is what people are notified of; until then its
+    commit status says that it comes.
     """
 
     site: Site
@@ -56,6 +59,7 @@ class Follower:
     smoke: Callable[[str], tuple[bool, str]] | None = None
     complete: Callable[[Database], Database] | None = None
     tell: Callable[[str], None] = lambda step: None
+    hold: float = 5
     _newest: dict[str, int] = field(default_factory=dict)
     _active: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -122,17 +126,21 @@ class Follower:
                 self.nudge(None, commit, unheard)
             with ThreadPoolExecutor(_AT_ONCE) as voices, ThreadPoolExecutor(4) as work:
                 voice = Voice(self.conversation, self.is_newest, self.tell, people, voices)
+                alive = {name: each for name, each in mine.items() if each.state == "deploying"}
+                going = {name: each for name, each in mine.items() if each.state == "leaving"}
+                if self.argocd is None or commit is None:
+                    mine |= {name: _committed(each) for name, each in alive.items()}
+                    alive = going = {}
                 for standing in mine.values():
-                    voice.say(standing if self.argocd or standing.state != "deploying" else _committed(standing))
+                    voice.say(standing, briefly=standing.name in alive)
                 if self.argocd is not None and commit is not None:
-                    alive = {name: each for name, each in mine.items() if each.state == "deploying"}
-                    going = {name: each for name, each in mine.items() if each.state == "leaving"}
                     brought = Brought(
                         work.submit(self._bring_secrets, alive), work.submit(self._bring_databases, alive)
                     )
-                    deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, brought)
-                    work.submit(self._reap, self.argocd, voice, going).result()
-                    deployed.result()
+                    with _later(self.hold, lambda: voice.comment_on(alive.values())):
+                        deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, brought)
+                        work.submit(self._reap, self.argocd, voice, going).result()
+                        deployed.result()
                 return [voice.end(name) for name in mine]
         finally:
             self._give_back(mine)
@@ -282,6 +290,18 @@ class Follower:
             writes.append(Write(name, files, entry.tree, f"{name} generation {stone.generation} reaped"))
         if writes:
             self.store.commit(writes, f"reap {', '.join(write.name for write in writes)}"[:72])
+
+
+@contextmanager
+def _later(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    """Do `call` after `seconds`, unless the context has ended by then."""
+    timer = Timer(seconds, call)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _committed(standing: Standing) -> Standing:

@@ -1,6 +1,6 @@
 """Tell the people of each change how its environment stands, in the order in which things happened."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -32,19 +32,32 @@ class Voice:
         with self._lock:
             return [standing for name, standing in begun.items() if self.ended[name] == standing]
 
-    def say(self, standing: Standing) -> "Future[bool]":
-        """Tell the environment's people, after what was said of it before; the answer is whether all were told."""
+    def say(self, standing: Standing, *, briefly: bool = False) -> "Future[bool]":
+        """Tell the environment's people, after what was said of it before; the answer is whether all were told.
+
+        What is said `briefly` is a commit status alone.
+        """
         with self._lock:
-            self.ended[standing.name] = standing
-            before = self._spoken.get(standing.name)
-            self._spoken[standing.name] = spoken = self.pool.submit(self._say, standing, before)
-            return spoken
+            return self._submit(standing, briefly)
+
+    def comment_on(self, begun: Iterable[Standing]) -> None:
+        """Say in full those of `begun`, said briefly, of which nothing has been said since."""
+        with self._lock:
+            for standing in begun:
+                if self.ended[standing.name] == standing:
+                    self._submit(standing, briefly=False)
+
+    def _submit(self, standing: Standing, briefly: bool) -> "Future[bool]":
+        self.ended[standing.name] = standing
+        before = self._spoken.get(standing.name)
+        self._spoken[standing.name] = spoken = self.pool.submit(self._say, standing, briefly, before)
+        return spoken
 
     def end(self, name: str) -> Standing:
         """Return how an environment ended, once its people have been told or could not be."""
         return replace(self.ended[name], is_told=self._spoken[name].result())
 
-    def _say(self, standing: Standing, before: "Future[bool] | None") -> bool:
+    def _say(self, standing: Standing, briefly: bool, before: "Future[bool] | None") -> bool:
         if before is not None:
             before.result()
         talk, all_told = self.conversation, True
@@ -55,8 +68,8 @@ class Voice:
                 if (ending := warning(standing)) is not None:
                     talk.say(change, *ending)
                 talk.set_status(change, Status(*status(standing)))
-                if standing.state != "skipped" or standing.answers:
-                    # last, as the next run believes what the comment remembers
+                # last, as the next run believes what the comment remembers
+                if standing.answers or not (briefly or standing.state == "skipped"):
                     talk.say(change, standing.name, comment(standing))
                 for answer in standing.answers:
                     if answer.asked.change.key == change.key:

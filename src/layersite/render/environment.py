@@ -46,7 +46,7 @@ class Renderer:
         walls = boundary.namespace_objects(self._site, environment, shared)
         for item in walls:
             transform.own(item, self._site, environment, "environment")
-        self._check(environment, {**objects, "namespace": walls})
+        self._check({**objects, "namespace": walls})
         files = {"namespace.yaml": _write(walls, "layersite.yaml")}
         files |= {f"{app}.yaml": _write(items, f"apps/{app}/") for app, items in objects.items() if items}
         lock = environment.render and environment.render.model_copy(update={"manifests": git_tree_id(files)})
@@ -133,8 +133,11 @@ class Renderer:
             "site": self._site.model_dump(mode="json", include=RENDERED_FROM),
         }
 
-    def _check(self, environment: Environment, objects: Mapping[str, list[Yaml]]) -> None:
-        """Refuse what the API server would refuse: schema violations, and two objects of one kind and name."""
+    def _check(self, objects: Mapping[str, list[Yaml]]) -> None:
+        """Refuse what the API server would refuse: schema violations, and two objects of one kind and name.
+
+        Argo CD need not look again at what has a schema here; custom resources the API server alone can judge.
+        """
         problems: list[Problem] = []
         owner: dict[tuple[str, str], str] = {}
         for app, items in objects.items():
@@ -145,6 +148,8 @@ class Renderer:
                 if first != app:
                     problems.append(Problem(source, 0, place, f"`{first}` has an object of this kind and name too"))
                 problems += [Problem(source, 0, place, text) for text in self._schemas.problems(item)]
+                if self._schemas.knows(item["apiVersion"], item["kind"]):
+                    transform.checked(item)
         if problems:
             raise InvalidInputError(problems)
 

@@ -11,7 +11,7 @@ from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.site import Site
 from layersite.model.yaml import Yaml
 from layersite.plan.desired import host
-from layersite.render.transform import containers
+from layersite.render.transform import SYNC_OPTIONS, UNCHECKED, containers
 
 __all__ = [
     "Port",
@@ -151,7 +151,7 @@ def route(site: Site, environment: Environment, app: str, service: Service, port
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": {"name": app},
+        "metadata": {"name": app, "annotations": {SYNC_OPTIONS: UNCHECKED}},
         "spec": {
             "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
             "hostnames": [name],
