@@ -53,6 +53,7 @@ VERBS = {
     "status": "Show the environments and what they are made of.",
     "drift": "Say which environments are not what the site says now, and why: nox -s drift -- --diff",
     "renew": "Render environments again, wave by wave, after the site or layersite changed: nox -s renew -- --dry-run",
+    "history": "Say what the environments repository's history costs: nox -s history; with -- --squash, replace it.",
     "render": "Print an environment's manifests without writing anything: nox -s render -- --app hello-web",
     "bootstrap": "Set Argo CD up for this site: nox -s bootstrap -- --apply",
     "doctor": "Say what is wrong around this site, and how to mend it; with -- --probe, try it.",

@@ -5,12 +5,13 @@
 
 import sys
 
-from benchmarks import database, e2e, render, scale, store
+from benchmarks import database, e2e, history, render, scale, store
 
 BENCHMARKS = {
     "render": render.main,
     "store": store.main,
     "scale": scale.main,
+    "history": history.main,
     "database": database.main,
     "e2e": e2e.main,
 }

@@ -14,7 +14,7 @@ from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
 from layersite.cli_cluster import bootstrap, doctor
 from layersite.cli_data import clone, golden
-from layersite.cli_drift import drift, renew
+from layersite.cli_drift import drift, history, renew
 from layersite.cli_fixtures import fixtures
 from layersite.cli_life import extend, pin, reap, sleep, unpin, wake
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
@@ -224,5 +224,20 @@ def adopt(
     console.line("dry run: nothing was written" if dry_run else f"the catalog is in {place.root / 'apps'}")
 
 
-for _command in (bootstrap, clone, doctor, drift, extend, fixtures, golden, pin, reap, renew, sleep, unpin, wake):
+for _command in (
+    bootstrap,
+    clone,
+    doctor,
+    drift,
+    extend,
+    fixtures,
+    golden,
+    history,
+    pin,
+    reap,
+    renew,
+    sleep,
+    unpin,
+    wake,
+):
     main.add_command(_command)

@@ -1,4 +1,6 @@
-"""The commands about environments that are not what the site says now."""
+"""The commands about environments that are not what the site says now, and about what their history costs."""
+
+from pathlib import Path
 
 import click
 
@@ -8,7 +10,7 @@ from layersite.place import Place
 from layersite.renew import renew_all
 from layersite.report import Console
 
-__all__ = ["drift", "renew"]
+__all__ = ["drift", "history", "renew"]
 
 
 @click.command()
@@ -54,3 +56,38 @@ def renew(place: Place, dry_run: bool, output: str) -> None:
     for each in place.inspector(online=False).look(names, with_diff=True) if dry_run and names else ():
         console.line(f"{each.name}:\n{each.diff}")
     finish(console, outcome)
+
+
+@click.command()
+@click.option("--squash", is_flag=True, help="Let one commit take the place of the whole history.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --squash: write all history to this file first, and drop what earlier runs left on the host.",
+)
+@output_option
+@click.pass_obj
+def history(place: Place, squash: bool, bundle: Path | None, output: str) -> None:
+    """Say what the history of the environments repository costs; with --squash, let one commit take its place.
+
+    The files stay as they are and no commit of others is lost: the branch moves only if nobody else moved it. The old
+    line stays on the host as refs/layersite/archive/<commit>. The account needs the right to force a push.
+    """
+    if bundle is not None and (bundle.exists() or not squash):
+        raise click.UsageError("--bundle goes with --squash, and names a file that is not there yet")
+    console = Console(output == "json")
+    site, _ = place.load()
+    store = place.store(site)
+    replaced = store.squash(bundle) if squash else None
+    costs = store.costs()
+    rows = [
+        ("commits", f"{costs.commits:,}"),
+        ("commits of the last 7 days", f"{costs.last_week:,}"),
+        ("a whole clone", f"{costs.whole_bytes / 1e6:,.1f} MB"),
+        ("a clone without history, as the bot has it", f"{costs.shallow_bytes / 1e6:,.1f} MB"),
+        ("replaced histories on the host", str(costs.archives)),
+    ]
+    old, new = replaced or (None, None)
+    console.data({**vars(costs), "replaced": old, "by": new}, ("what", "how much"), rows)
+    if squash:
+        console.line(f"{old} is replaced by {new}" if replaced else "there is one commit only, nothing to replace")

@@ -2,9 +2,10 @@
 
 import fcntl
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +16,15 @@ from layersite.model.errors import StoreError, ToolError
 from layersite.process import CommandError, git
 from layersite.store.refusal import Refusal, explain, redact
 
-__all__ = ["Cache", "Clone"]
+__all__ = ["ARCHIVE", "Cache", "Clone"]
 
 T = TypeVar("T")
 _TIP = "refs/heads/tip"
+ARCHIVE = "refs/layersite/archive/"
+"""On the host: the old line of a history that one commit replaced, by its last commit."""
+_REPLACED = "refs/replaced/"
+"""Here: the same, by the commit that took its place."""
+_SQUASHED = re.compile(r"^Squashed: ([0-9a-f]{40,64})$", re.MULTILINE)
 _TIMEOUT = 600.0
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null", "-c", "core.fsync=none")
 """Nothing runs in the background, no hook of the machine's configuration runs at all, and nothing waits for the disk:
@@ -58,9 +64,10 @@ class Clone:
         Raises:
             StoreError: the repository cannot be reached or read.
         """
-        depth = () if _TIP in self.repo.references else ("--depth=1",)
+        before = self.tip
+        depth = () if before is not None else ("--depth=1",)
         prune = ("--prune",) if more else ()
-        source = f"+refs/heads/{self._branch}:{_TIP}"
+        source = f"+{self.branch}:{_TIP}"
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", *prune, *depth)
         try:
             self.git("fetch", *options, "--", self._url, source, *more)
@@ -72,6 +79,7 @@ class Clone:
             raise self._unreadable(error) from None
         if depth:
             self.repo = self._open()  # libgit2 learns only here that the history ends at this commit
+        self._keep_replaced(before)
         return self.tip
 
     def fetch_commit(self, commit: str) -> bool:
@@ -87,7 +95,7 @@ class Clone:
         """Fetch more of the branch's history; return False where all of it is here. Raises StoreError."""
         if not self.repo.is_shallow:
             return False
-        source = f"+refs/heads/{self._branch}:{_TIP}"
+        source = f"+{self.branch}:{_TIP}"
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", f"--deepen={_DEEPER}")
         try:
             self.git("fetch", *options, "--", self._url, source)
@@ -95,6 +103,11 @@ class Clone:
             raise self._unreadable(error) from None
         self.repo = self._open()
         return True
+
+    @property
+    def branch(self) -> str:
+        """The branch's name on the host, as a ref."""
+        return f"refs/heads/{self._branch}"
 
     @property
     def tip(self) -> pygit2.Oid | None:
@@ -127,7 +140,7 @@ class Clone:
         """
         before = self.tip
         self.repo.references.create(_TIP, commit, force=True)  # so that the next fetch brings all that came after
-        moves = {f"refs/heads/{self._branch}": (str(tip or ""), str(commit))}
+        moves = {self.branch: (str(tip or ""), str(commit))}
         refusal = self.move({**moves, **{ref: (at, "") for ref, at in (done or {}).items()}})
         if refusal is not None and refusal.kind != "unsure":
             if before is None:
@@ -147,8 +160,33 @@ class Clone:
         return None
 
     def contains(self, tip: pygit2.Oid, commit: pygit2.Oid) -> bool:
-        """Whether `commit` is `tip` or one of its ancestors."""
-        return tip == commit or self.repo.descendant_of(tip, commit)
+        """Whether `commit` is `tip` or one of its ancestors, those included that one commit replaced."""
+        line: pygit2.Oid | None = tip
+        while line is not None and line != commit and not self.repo.descendant_of(line, commit):
+            line = self.replaced(line)
+        return line is not None
+
+    def replaced(self, tip: pygit2.Oid) -> pygit2.Oid | None:
+        """Return the last commit of the line that the first commit of this one replaced."""
+        for ref in self.repo.references:
+            root = pygit2.Oid(hex=ref.removeprefix(_REPLACED)) if ref.startswith(_REPLACED) else None
+            if root is not None and (root == tip or self.repo.descendant_of(tip, root)):
+                return self._target(ref)
+        return None
+
+    def _keep_replaced(self, before: pygit2.Oid | None) -> None:
+        """Where one commit took the place of the line of `before`, keep that line as the host keeps it."""
+        line = self.tip
+        while before is not None and line is not None and line != before and not self.repo.descendant_of(line, before):
+            roots = (commit for commit in self.repo.walk(line) if not commit.parent_ids)
+            line = next((self._fetch_replaced(each.id, found[1]) for each in roots if (found := _squashed(each))), None)
+
+    def _fetch_replaced(self, root: pygit2.Oid, last: str) -> pygit2.Oid | None:
+        ref = f"{_REPLACED}{root}"
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head")
+        with suppress(CommandError):  # the host may keep it no longer
+            self.git("fetch", *options, "--", self._url, f"+{ARCHIVE}{last}:{ref}")
+        return self._target(ref)
 
     def tidy(self) -> None:
         """Pack the objects when many have gathered; nothing may be in flight, for unreachable ones go at once."""
@@ -156,6 +194,10 @@ class Clone:
             self.git(*_TIDY, "gc", "--auto", "--quiet", "--prune=now")
         except CommandError as error:
             raise _BrokenCloneError(redact(error.stderr)) from None
+
+
+def _squashed(root: pygit2.Commit) -> re.Match[str] | None:
+    return _SQUASHED.search(root.message)
 
 
 class Cache:

@@ -63,7 +63,7 @@ class FoldingStore(Store):
         except BaseException:
             clone.move({ref: (str(request), "")})  # nobody waits for it any more
             raise
-        return self._learn(clone.repo, writes, trees, since, request, tip) or super()._commit(clone, writes, subject)
+        return self._learn(clone, writes, trees, since, request, tip) or super()._commit(clone, writes, subject)
 
     def _see_folded(self, clone: Clone, ref: str, request: pygit2.Oid) -> pygit2.Oid | None:
         """Leave the request on the host, see it carried out and return the branch's tip. Raises StoreError."""
@@ -135,7 +135,7 @@ class FoldingStore(Store):
 
     def _learn(
         self,
-        repo: pygit2.Repository,
+        clone: Clone,
         writes: Sequence[Write],
         trees: Trees,
         since: pygit2.Oid,
@@ -143,7 +143,10 @@ class FoldingStore(Store):
         tip: pygit2.Oid | None,
     ) -> Committed | None:
         """Return what became of a request that is gone, as `tip` tells, None if it was dropped."""
+        repo = clone.repo
         walker = repo.walk(tip or since)
+        if (before := clone.replaced(tip or since)) is not None:
+            walker.push(before)
         walker.hide(since)
         mine = next((commit for commit in walker if _trailer(request) in commit.message.splitlines()), None)
         seen = tip if mine is None else next(iter(mine.parent_ids), None)

@@ -10,9 +10,10 @@ from typing import Literal
 import pygit2
 
 from layersite.model.errors import StoreError
-from layersite.store.clone import Cache, Clone
+from layersite.store.clone import ARCHIVE, Cache, Clone
 from layersite.store.edits import Edit, find_edits
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
+from layersite.store.history import Costs, measure, squash, write_bundle
 from layersite.store.parsed import Parsed
 from layersite.store.refusal import Refusal, redact
 from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_files, read_snapshot
@@ -128,6 +129,29 @@ class Store:
             StoreError: the history cannot be fetched.
         """
         return self._cache.use(lambda clone: find_edits(clone, name, is_rendered))
+
+    def costs(self) -> Costs:
+        """Say what the branch's history takes. Raises StoreError."""
+        archives = self._cache.use(lambda clone: clone.refs(f"{ARCHIVE}*"))
+        return measure(self._url, self._branch, len(archives))
+
+    def squash(self, bundle: Path | None) -> tuple[str, str] | None:
+        """Let one commit take the place of the branch's history; return old tip and new, None if it is one already.
+
+        With `bundle` all history is written to that file first; what earlier runs left on the host then goes.
+
+        Raises:
+            StoreError: the host refused, or others were faster at every attempt; then nothing changed.
+        """
+
+        def write(tip: pygit2.Oid) -> None:
+            if bundle is not None:
+                write_bundle(self._url, self._branch, bundle, tip)
+
+        def operation(clone: Clone) -> tuple[str, str] | None:
+            return squash(clone, write if bundle else None, self._attempts, self._wait, self._now())
+
+        return self._cache.use(operation)
 
     def commit(self, writes: Sequence[Write], subject: str) -> Committed:
         """Put all `writes`, at most one per environment, into one commit on the branch.
