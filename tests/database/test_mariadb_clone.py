@@ -16,7 +16,7 @@ from layersite.database.mariadb.connect import Session
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import DatabaseError
-from tests.database.mariadb import MariaDBServer
+from tests.database.mariadb import MariaDBServer, running_mariadb
 
 _NUMBERS = itertools.count()
 SHOP = """
@@ -192,6 +192,13 @@ def test_the_servers_password_is_in_no_message(mariadb: MariaDBServer) -> None:
     assert "wrong-password" not in str(caught.value)
     with pytest.raises(DatabaseError, match="no URI of a MariaDB server"):
         MariaDBClones("postgresql://x:secret@y/z", "SHOP_SERVER")
+
+
+def test_a_mysql_server_is_refused_by_name() -> None:
+    """Told from what it calls itself, which a MariaDB server can be told too."""
+    said = r"the server in V is a MySQL server \(8\.4\.3\), which `engine: mariadb` cannot use yet"
+    with running_mariadb("--version=8.4.3") as server, pytest.raises(DatabaseError, match=said):
+        MariaDBClones(server.uri(""), "V")
 
 
 def test_files_are_the_servers_own(mariadb: MariaDBServer, engine: MariaDBClones, order: Order) -> None:

@@ -69,13 +69,12 @@ def test_every_type_and_odd_name_comes_over_as_it_is(mariadb: MariaDBServer, oth
     golden = publish(mariadb, TYPES + ODD).name
     made, _ = clone(4, golden)
     for table in ("types", 'odd ``name\' "x" %s', "child", "log"):
-        (there,), (here,) = (
-            server.ask(f"CHECKSUM TABLE `{table}`", name) for server, name in ((mariadb, golden), (other, made.name))
+        there, here = (
+            server.ask(f"SELECT * FROM `{table}`", name) for server, name in ((mariadb, golden), (other, made.name))
         )
-        assert (there[1] is not None, here[1]) == (True, there[1])
-    assert other.ask(
-        "SELECT count(*) FROM types WHERE CAST(f AS double) = 1.2345677614212036 OR f IS NULL", made.name
-    ) == [(3,)]
+        assert sorted(map(repr, there)) == sorted(map(repr, here))
+    floats = "SELECT count(*) FROM types WHERE CAST(f AS double) = 1.2345677614212036 OR f IS NULL"
+    assert other.ask(floats, made.name) == [(3,)]
 
 
 @pytest.mark.usefixtures("variables")

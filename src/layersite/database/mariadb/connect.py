@@ -66,6 +66,12 @@ class Session:
                 init_command=f"SET sql_mode = '{_MODE}', time_zone = '+00:00', lock_wait_timeout = {_PATIENCE}",
             )
 
+        version = str(self._connection.get_server_info())
+        if "MariaDB" not in version:
+            self.close()
+            text = f"{what} is a MySQL server ({version}), which `engine: mariadb` cannot use yet"
+            raise DatabaseError(f"{text}; see what differs in docs/explanation/mariadb.md")
+
     def close(self) -> None:
         """End the session, and with it its locks."""
         self._connection.close()

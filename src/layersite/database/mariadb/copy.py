@@ -21,7 +21,7 @@ _BLOCK = 1 << 20
 """How many bytes one INSERT has, about."""
 _COLUMNS = """
 SELECT column_name FROM information_schema.columns
-WHERE table_schema = %s AND table_name = %s AND generation_expression IS NULL ORDER BY ordinal_position"""
+WHERE table_schema = %s AND table_name = %s AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position"""
 _BY_ROWS = ("FULLTEXT KEY", "SPATIAL KEY", "PARTITION BY", " GENERATED ALWAYS AS ")
 """What a table's definition has where its files alone are not all of it."""
 

@@ -126,7 +126,7 @@ def _column(
         full,
         family,
         nullable == "YES",
-        generated is not None,
+        bool(generated),
         length=int(length) if length and family in ("text", "bytes") else digits,
         scale=int(scale or 0) if family == "decimal" else 0,
         folds_case="_ci" in (collation or ""),
