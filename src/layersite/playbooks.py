@@ -11,7 +11,7 @@ from typing import Any
 
 from layersite.model.catalog import Catalog, Secret
 from layersite.model.contract import Contract, contract_file, load_contract
-from layersite.model.database import Brought, Data, Delivery
+from layersite.model.database import PODS, Brought, Data, Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import ToolError
 from layersite.model.site import Site, load_site
@@ -105,6 +105,7 @@ class Playbooks:
             name: Delivery(
                 None if each["is_fine"] else each["message"],
                 tuple(Brought.model_validate(one) for one in each["databases"]),
+                is_renewed=PODS in each["changed"],
             )
             for name, each in result.items()
         }

@@ -1,5 +1,6 @@
 """A masked clone for an environment in a real cluster; the PostgreSQL server stands outside of it."""
 
+import base64
 import json
 import os
 import re
@@ -44,6 +45,7 @@ metadata: {name: api}
 spec: {template: {spec: {initContainers: [{name: migrate, image: IMAGE, command: [/bin/sh, /www/migrate]}]}}}
 """
 """What an app does that brings its schema itself."""
+MIGRATION = "db/1_item/migration.sql"
 LEFT = """SELECT datname FROM pg_database WHERE starts_with(datname, %(prefix)s)
 UNION ALL SELECT rolname FROM pg_roles WHERE starts_with(rolname, %(prefix)s)"""
 
@@ -67,7 +69,8 @@ def shop(team: Team, server: Server) -> Team:
     """The team whose `web` reads the database `shop`, of which there is a golden."""
     settings = team.site / "layersite.yaml"
     where = {"host": ADDRESS, "port": server.port}
-    databases = {"shop": where, "blank": {**where, "otherwise": "fixtures"}}
+    migrations = {"tool": "prisma", "repository": "api", "path": "db"}
+    databases = {"shop": where, "blank": {**where, "otherwise": "fixtures", "migrations": migrations}}
     settings.write_text(settings.read_text().replace("databases: {}", f"databases: {json.dumps(databases)}"))
     folder = team.site / "data" / "shop"
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,14 +96,25 @@ def psql() -> dict[str, bytes]:
     return {f"psql/{name}": path.read_bytes() for name, path in found.items()}
 
 
-def change(team: Team, repository: str, branch: str, psql: Mapping[str, bytes]) -> int:
+def change(team: Team, repository: str, branch: str, psql: Mapping[str, bytes], migration: str = "") -> int:
     """Open a pull request whose pods can ask their database; return its number."""
-    sha = team.commit(repository, branch, branch, start="main", image=False)
-    scripts = {"cgi-bin/count": COUNT, "cgi-bin/items": ITEMS, "migrate": MIGRATE, "index.html": branch}
-    files = {**psql, **{f"www/{name}": text.encode() for name, text in scripts.items()}}
-    serve = ["/bin/httpd", "-f", "-p", "8080", "-h", "/www"]
-    push_image(team.bed, f"{team.name}/{repository}", sha, files, serve)
+    team.commit(repository, branch, branch, start="main", image=False)
+    push(team, repository, branch, psql, migration)
     return team.propose(repository, branch, branch)
+
+
+def push(team: Team, repository: str, branch: str, psql: Mapping[str, bytes], migration: str) -> None:
+    """Commit a migration to the branch, in place of one that is there, and make the image of the commit."""
+    where = f"/repos/{team.name}/{repository}/contents"
+    there = team.api("GET", f"{where}?ref={branch}")
+    old = team.api("GET", f"{where}/{MIGRATION}?ref={branch}") if "db" in [each["name"] for each in there] else {}
+    file = {"operation": "upload", "path": MIGRATION, "content": base64.b64encode(migration.encode()).decode()}
+    files = [file | ({"sha": old["sha"]} if old else {})]
+    sha = str(team.api("POST", where, branch=branch, message="feat: migrate", files=files)["commit"]["sha"])
+    scripts = {"cgi-bin/count": COUNT, "cgi-bin/items": ITEMS, "migrate": MIGRATE, "index.html": branch}
+    inside = {**psql, **{f"www/{name}": text.encode() for name, text in scripts.items()}}
+    serve = ["/bin/httpd", "-f", "-p", "8080", "-h", "/www"]
+    push_image(team.bed, f"{team.name}/{repository}", sha, inside, serve)
 
 
 def left(team: Team, server: Server) -> list[str]:
@@ -158,13 +172,20 @@ def test_without_a_golden_the_app_migrates_an_empty_database_which_is_then_fille
     needs = [{"database": "blank", "as": "DATABASE_URL"}]
     (app / "app.yaml").write_text(json.dumps(settings | {"needs": needs, "expose": {}}))
     try:
-        number = change(shop, "api", "brings-its-schema", psql)
+        number = change(shop, "api", "brings-its-schema", psql, "SELECT 1;")
         name = f"api-{number}"
         assert f"{name} is ready" in shop.layersite("reconcile")
         shop.shows(name, "50", app="api", path="/cgi-bin/items")
         comment = shop.comment("api", number)
         assert re.search(r"- Database `blank` without a golden, made empty in [\d.]+ s, with 50 made-up rows", comment)
         assert "there is no golden, so it is made empty, for the app to migrate and for made-up rows" in comment
+
+        with server.connect(f"{shop.name}_api_{number}__blank") as tester:
+            tester.execute("DELETE FROM item WHERE id > 1")
+        push(shop, "api", "brings-its-schema", psql, "SELECT 2;")
+        assert f"{name} is ready" in shop.layersite("reconcile")
+        shop.shows(name, "50", app="api", path="/cgi-bin/items")
+        assert f"it was made anew: it may have applied `{MIGRATION}` as it was" in shop.comment("api", number)
         shop.close("api", number)
         shop.layersite("reconcile")
         assert left(shop, server) == []

@@ -13,7 +13,7 @@ from layersite.model.change import Change
 from layersite.model.command import Answer, Asked
 from layersite.model.database import Brought, Data, Delivery
 from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
-from layersite.model.errors import ForgeError, StoreError, ToolError
+from layersite.model.errors import DatabaseError, ForgeError, StoreError, ToolError
 from layersite.model.site import Site
 from layersite.model.standing import Standing, Trouble
 from layersite.plan import Action, Plan, Refusal
@@ -92,10 +92,11 @@ class Talk:
 
 @dataclass
 class Cluster:
-    """An Argo CD that answers as it is told to."""
+    """An Argo CD that answers as it is told to, and at a second time that all is well if it `recovers`."""
 
     results: Mapping[str, Result] = field(default_factory=dict)
     nudged: list[Sequence[str]] = field(default_factory=list)
+    recovers: bool = False
 
     def applications(self) -> Mapping[str, Application]:
         return {}
@@ -112,7 +113,9 @@ class Cluster:
         contains: Callable[[str, str], bool],
         tell: Callable[[str], None],
     ) -> Iterator[Result]:
-        yield from (self.results.get(name, Result(name, "healthy")) for name in wanted)
+        found = [self.results.get(name, Result(name, "healthy")) for name in wanted]
+        self.results = {} if self.recovers else self.results
+        yield from found
 
     def await_gone(self, names: Iterable[str], *, deadline: float, tell: Callable[[str], None]) -> Iterator[Result]:
         yield from (self.results.get(name, Result(name, "gone")) for name in names)
@@ -169,10 +172,12 @@ class Scene:
     shelf: Shelf = field(default_factory=Shelf)
     is_open: bool = False
     smoke: Callable[[str], tuple[bool, str]] | None = None
+    complete: Callable[[Brought], Brought] | None = None
 
     @property
     def follower(self) -> Follower:
-        return Follower(SITE, self.shelf, lambda change: self.is_open, self.cluster, self.talk, self.books, self.smoke)
+        around = (self.cluster, self.talk, self.books, self.smoke, self.complete)
+        return Follower(SITE, self.shelf, lambda change: self.is_open, *around)
 
     def follow(self, *standings: Standing, left: Collection[str] = ()) -> list[Standing]:
         return self.follower.follow({each.name: each for each in standings}, COMMIT, {"web-42": [CHANGE]}, left)
@@ -266,6 +271,41 @@ def test_its_people_learn_what_its_database_was_made_from() -> None:
     assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
     text = "- Database `shop` from `golden_shop_1`, built 2026-01-02T03:04:05Z with 46,271 rows"
     assert f"{text}; cloned by reflink in 0.31 s" in scene.talk.bodies["web-42"]
+
+
+def test_pods_that_had_to_begin_again_are_waited_for_anew() -> None:
+    trouble = Trouble("Pod", "web-1", "CrashLoopBackOff", "no such revision")
+    scene = Scene(books=Books(delivery=Delivery(None, (SHOP,), is_renewed=True)))
+    scene.cluster = Cluster({"env-web-42": Result("env-web-42", "failed", troubles=(trouble,))}, recovers=True)
+    assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
+
+
+def test_what_was_made_empty_is_filled_before_the_smoke_tests() -> None:
+    seen: list[str] = []
+    empty = SHOP.model_copy(update={"golden": None, "golden_built": "", "rows": 0, "method": "empty"})
+
+    def complete(brought: Brought) -> Brought:
+        seen.append("filled")
+        return brought.model_copy(update={"rows": 150})
+
+    def smoke(name: str) -> tuple[bool, str]:
+        seen.append("smoke")
+        return True, ""
+
+    scene = Scene(books=Books(delivery=Delivery(None, (empty,))), smoke=smoke, complete=complete)
+    assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
+    text = "- Database `shop` without a golden, made empty in 0.31 s, with 150 made-up rows"
+    assert (seen, text in scene.talk.bodies["web-42"]) == (["filled", "smoke"], True)
+
+
+def test_a_database_that_cannot_be_filled_fails_its_environment() -> None:
+    def refuse(brought: Brought) -> Brought:
+        raise DatabaseError("fixtures cannot fill `item`")
+
+    empty = SHOP.model_copy(update={"golden": None})
+    scene = Scene(books=Books(delivery=Delivery(None, (empty,))), complete=refuse)
+    (ended,) = scene.follow(replace(DEPLOYING, environment=WITH_DATA))
+    assert (ended.state, ended.summary) == ("failed", "fixtures cannot fill `item`")
 
 
 def test_its_people_learn_what_its_migrations_may_do() -> None:

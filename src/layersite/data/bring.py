@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from layersite.cluster.api import ClusterError, Clusters, Place
+from layersite.cluster.api import ClusterError, Clusters, Json, Place
 from layersite.cluster.batch import place_of, write_answer
 from layersite.cluster.client import connections
 from layersite.cluster.outcome import Clock, Outcome, RealClock, foreign, outside, settle
 from layersite.cluster.stored import make_secret, own_secret, read_values, write_secret
 from layersite.database.clone import Order, admit, engine_of, fetcher, provide
 from layersite.model.contract import Quiet
-from layersite.model.database import Brought, Golden, secret_name
+from layersite.model.database import PODS, Brought, Golden, secret_name
 from layersite.model.errors import LayersiteError
 
 __all__ = ["clone_batch"]
 
 _AT_ONCE = 5
+_BUILT = "layersite.dev/clone-built"
+"""The label of a Secret that says when the clone was made that it leads to."""
 _SCHEMES = {"postgresql": "postgresql", "mariadb": "mysql"}
 
 Parameters = Mapping[str, Any]  # what Ansible has checked against the module's own list of arguments
@@ -42,6 +44,7 @@ class _Made:
 
     wish: _Wish
     brought: Brought | None = None
+    built: str = ""
     changed: bool = False
     problem: str = ""
 
@@ -110,7 +113,7 @@ class _Bringer:
         except LayersiteError as error:
             return _Made(wish, problem=str(error))
         known = golden if isinstance(golden, Golden) else None
-        return _Made(wish, Brought.of(clone, known), changed)
+        return _Made(wish, Brought.of(clone, known), clone.built.replace(":", ""), changed)
 
     def _admit_all(self, place: Place, made: Sequence[_Made]) -> Outcome:
         """Write the Secrets of the clones that are there, once the namespace is."""
@@ -125,8 +128,8 @@ class _Bringer:
                 return Outcome("refused", text)
             try:
                 for each in made:
-                    if each.brought is not None and self._admit(place, each):
-                        written.append(secret_name(each.wish.order.database))
+                    if each.brought is not None:
+                        written.extend(self._admit(place, each))
             except LayersiteError as error:
                 if isinstance(error, ClusterError):
                     raise
@@ -139,10 +142,10 @@ class _Bringer:
 
         return settle([place], step, late, self.timeout, self.clock)[place.name]
 
-    def _admit(self, place: Place, made: _Made) -> bool:
-        """Let the clone's role sign in with what the Secret says; return whether the Secret had to be written.
+    def _admit(self, place: Place, made: _Made) -> list[str]:
+        """Let the clone's role sign in with what the Secret says; return what had to be changed.
 
-        Pods that knew the one before begin again: what they remember of it is no longer true.
+        Pods that knew another clone begin again, before the Secret says which one they know.
         """
         cluster, wish, order = self.clusters(place.context), made.wish, made.wish.order
         name = secret_name(order.database)
@@ -151,11 +154,19 @@ class _Bringer:
             known = read_values(current).get("password")
             password = admit(engine, order.name, known, dry_run=self.dry_run)
             item = make_secret(place, name, "database", _connection(wish, password))
+            item["metadata"]["labels"][_BUILT] = made.built
+            is_renewed = _knows_another(current, made.built) and not self.dry_run
+            if is_renewed:
+                for pod in cluster.items(f"{place.path}/pods"):
+                    cluster.delete(f"{place.path}/pods/{pod['metadata']['name']}", pod)
             is_written = write_secret(cluster, place, current, item, dry_run=self.dry_run)
-        if made.changed and current is not None and not self.dry_run:
-            for pod in cluster.items(f"{place.path}/pods"):
-                cluster.delete(f"{place.path}/pods/{pod['metadata']['name']}", pod)
-        return is_written
+        return [*([PODS] if is_renewed else []), *([name] if is_written else [])]
+
+
+def _knows_another(secret: Json | None, built: str) -> bool:
+    """Whether pods have come to know a clone by `secret` that is not the one of `built`."""
+    known = secret["metadata"]["labels"].get(_BUILT) if secret else None
+    return known not in (None, built)
 
 
 def _connection(wish: _Wish, password: str) -> dict[str, str]:

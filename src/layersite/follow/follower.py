@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
@@ -199,24 +200,35 @@ class Follower:
         if not names:
             return
         self.tell(f"waiting until {len(names)} environments are healthy")
-        wanted, seconds = dict.fromkeys(names, commit), self._minutes * 60
+        await_synced = partial(
+            argocd.await_synced, deadline=self._minutes * 60, contains=self.store.contains, tell=self.tell
+        )
         try:
             with ThreadPoolExecutor(_AT_ONCE) as judges:
                 judged = []
-                for result in argocd.await_synced(
-                    wanted, deadline=seconds, contains=self.store.contains, tell=self.tell
-                ):
+                for result in await_synced(dict.fromkeys(names, commit)):
                     name = names[result.name]
                     self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
-                    judged.append(judges.submit(self._judge, voice, alive[name], result, brought))
+                    again = partial(await_synced, {result.name: commit})
+                    judged.append(judges.submit(self._judge, voice, alive[name], result, brought, again))
             for future in judged:
                 future.result()
         except LayersiteError as error:
             for standing in voice.unsettled(alive):
                 voice.say(replace(standing, state="unseen", summary=str(error)))
 
-    def _judge(self, voice: Voice, standing: Standing, result: "Result", brought: "Brought") -> None:
+    def _judge(
+        self,
+        voice: Voice,
+        standing: Standing,
+        result: "Result",
+        brought: "Brought",
+        again: "Callable[[], Iterable[Result]]",
+    ) -> None:
+        """Say how an environment ended; if its pods had to begin anew, how that is after `again` waiting for them."""
         delivery = brought.databases.result().get(standing.name, Delivery())
+        if delivery.is_renewed:
+            (result,) = again()
         problems = [text for text in (brought.secrets.result().get(standing.name), delivery.problem) if text]
         if result.outcome == "healthy" and not problems and _is_asleep(standing):
             ended = replace(standing, state="asleep", summary="it has no pods until it wakes up")

@@ -9,6 +9,7 @@ from layersite.model.document import Many, Model
 from layersite.model.names import fit
 
 __all__ = [
+    "PODS",
     "Brought",
     "Clone",
     "Data",
@@ -90,12 +91,20 @@ class Brought(Model):
         return f"cloned by {self.method} in {self.seconds:g} s" if self.golden else f"made empty in {self.seconds:g} s"
 
 
+PODS = "pods"
+"""Among what was changed: pods that had to begin again, for they knew another clone."""
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the databases of an environment: what it got, and why not all (None if it is all)."""
+    """What became of the databases of an environment: what it got, and why not all (None if it is all).
+
+    `is_renewed`: its pods had to begin again, for they knew another database.
+    """
 
     problem: str | None = None
     databases: tuple[Brought, ...] = ()
+    is_renewed: bool = False
 
 
 @dataclass(frozen=True)
