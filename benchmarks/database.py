@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks database")
     parser.add_argument("part", nargs="?", choices=("masking", "cloning"), help="only this one")
     parser.add_argument("--mb", type=int, default=1000, help="how large the database is, about")
-    parser.add_argument("--runs", type=int, default=3, help="how often each way is gone, in turn")
+    parser.add_argument("--runs", type=int, default=3, help="how often what matters is done, in turn")
     given = parser.parse_args()
     os.environ["PATH"] = f"{EMBEDDED}{os.pathsep}{os.environ['PATH']}"
     with running(EMBEDDED, *HONEST) as server:

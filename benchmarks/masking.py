@@ -1,7 +1,7 @@
 """Build a masked golden of a generated database, beside an unmasked copy and what others do.
 
-The floor is the same way without any mask; the peers are masking in place (UPDATE, VACUUM FULL) in a copy of the
-database, and a Python program that streams the rows through itself. All in one run, in turn.
+The floor is the same way without any mask, made in turn with the masked copy. The peers, made once, are masking in
+place (UPDATE, VACUUM FULL) in a copy of the database, and a Python program that streams the rows through itself.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.servers import spent
+from benchmarks.servers import Spent, spent
 from layersite.database.golden.make import Wish, build
 from layersite.database.golden.postgresql.connect import connect
 from layersite.database.golden.postgresql.masks import key_settings, selection
@@ -54,25 +54,23 @@ MASKED: dict[str, dict[str, Any]] = {
     },
 }
 KEPT = {relation: dict.fromkeys(columns, "keep") for relation, columns in MASKED.items()}
-_FLOOR = "unmasked copy (the floor)"
 
 
 def compare(server: Server, source: str, runs: int) -> None:
-    """Print what each way takes and how many times the floor that is: the best of all runs, and the range."""
+    """Print what each way takes, and how many times the floor that is: the best of its runs, and the range."""
     kept, masked = wish(server, KEPT), wish(server, MASKED)
-    ways: dict[str, Callable[[], object]] = {
-        _FLOOR: lambda: _fill(kept),
-        "layersite: masked copy": lambda: _fill(masked),
+    pairs = [(spent(lambda: _fill(kept), server), spent(lambda: _fill(masked), server)) for _ in range(runs)]
+    floors, ours = ([*each] for each in zip(*pairs, strict=True))
+    print(f"{'':<45}{'on the wall':<32}processors")
+    _row("unmasked copy (the floor)", floors, floors)
+    _row("layersite: masked copy", ours, floors)
+    others: dict[str, Callable[[], object]] = {
         "layersite: the same, checked and published": lambda: build_golden(server),
         "copy, UPDATE, VACUUM FULL, ANALYZE": lambda: _in_place(server, masked),
         "Python streams the rows, then indexes": lambda: _stream(server, source),
     }
-    found = [{title: spent(way, server) for title, way in ways.items()} for _ in range(runs)]
-    print(f"{'':<45}{'on the wall':<32}processors")
-    for title in ways:
-        wall = _cell([(each[title].wall, each[_FLOOR].wall) for each in found])
-        processors = _cell([(each[title].processors, each[_FLOOR].processors) for each in found])
-        print(f"{title:<45}{wall:<32}{processors}", flush=True)
+    for title, way in others.items():
+        _row(title, [spent(way, server)] * runs, floors)
 
 
 def build_golden(server: Server) -> Golden:
@@ -82,11 +80,15 @@ def build_golden(server: Server) -> Golden:
     return made.golden
 
 
-def _cell(pairs: Sequence[tuple[float, float]]) -> str:
-    """Say the best of the seconds beside those of the floor."""
-    seconds, floor = (min(each) for each in zip(*pairs, strict=True))
-    ratios = [mine / its for mine, its in pairs]
-    return f"{seconds:7.1f} s {seconds / floor:5.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+def _row(title: str, mine: Sequence[Spent], floors: Sequence[Spent]) -> None:
+    wall = _cell([each.wall for each in mine], [each.wall for each in floors])
+    processors = _cell([each.processors for each in mine], [each.processors for each in floors])
+    print(f"{title:<45}{wall:<32}{processors}", flush=True)
+
+
+def _cell(mine: Sequence[float], floors: Sequence[float]) -> str:
+    ratios = [one / floor for one, floor in zip(mine, floors, strict=True)]
+    return f"{min(mine):7.1f} s {min(mine) / min(floors):5.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _fill(wished: Wish) -> None:
