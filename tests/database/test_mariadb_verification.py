@@ -88,6 +88,16 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(mariadb: Mar
         ("INSERT INTO session VALUES ('t')", "shapes", "session should be empty: 1"),
         ("INSERT INTO country VALUES ('p7@real.example')", "overlap", "stand in country.code"),
         (
+            "UPDATE customer SET data = JSON_SET(data, '$.mail', CONCAT('p', id, '@real.example'))",
+            "overlap",
+            "300 values of customer.data at mail are in the golden",
+        ),
+        (
+            "UPDATE customer SET data = JSON_SET(data, '$.plan', 'DE10000000000000000007') WHERE id = 1",
+            "overlap",
+            "1 values of customer.iban stand in customer.data at plan",
+        ),
+        (
             "SET foreign_key_checks = 0; DELETE FROM country WHERE code = 'FR'",
             "references",
             "150 rows of customer refer to rows of country that are not there",

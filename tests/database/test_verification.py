@@ -12,7 +12,7 @@ from tests.database.server import Server
 
 CANARY = "canary.7f3a91@layersite.example"
 SHOP = f"""
-CREATE TABLE country (code text PRIMARY KEY);
+CREATE TABLE country (code text PRIMARY KEY, names text[], facts jsonb, note text);
 CREATE TABLE customer (id int PRIMARY KEY, country text REFERENCES country, first text, mail text UNIQUE, born date,
     score int, iban text, note text, plan text, data jsonb, tags text[]);
 CREATE TABLE session (token text);
@@ -27,7 +27,7 @@ INSERT INTO session VALUES ('real-token');
 REFRESH MATERIALIZED VIEW directory;
 """
 CONTRACT: dict[str, Any] = {
-    "public.country": {"code": "keep"},
+    "public.country": dict.fromkeys(("code", "names", "facts", "note"), "keep"),
     "public.customer": {
         "id": "keep",
         "country": "keep",
@@ -48,6 +48,12 @@ MORE: dict[str, Any] = {
     "canaries": [CANARY],
     "anonymity": [{"relation": "public.customer", "columns": ["plan"], "k": 20}],
 }
+
+GONE = "DELETE FROM country WHERE code = 'x'"
+RANDOM = (
+    "(SELECT string_agg(upper(translate(md5(n::text), '0123456789', 'ghijklmnop')), '') FROM generate_series(1, 999) n)"
+)
+"""Text that does not compress, so it is stored out of line."""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +111,16 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(red: Red, po
         ("UPDATE customer SET first = 'Person' || id; ANALYZE", "statistics", "public.customer.first hold"),
         ("UPDATE customer SET born = date '1980-01-01' + id", "overlap", "300 values of public.customer.born"),
         ("UPDATE customer SET score = id * 7", "overlap", "300 values of public.customer.score"),
+        (
+            "UPDATE customer SET tags = ARRAY['Other', 'Real Name ' || id]",
+            "overlap",
+            "300 values of public.customer.tags",
+        ),
+        (
+            "UPDATE customer SET data = jsonb_set(data, '{mail}', to_jsonb('p' || id || '@real.example'))",
+            "overlap",
+            "300 values of public.customer.data at mail are in the golden",
+        ),
         ("UPDATE customer SET score = -1 WHERE id = 3", "shapes", "customer.score is not what"),
         ("UPDATE customer SET note = 'called' WHERE id = 1", "shapes", "customer.note should be null: 1"),
         ("UPDATE customer SET plan = 'plan1' WHERE id = 1", "shapes", "customer.plan is not what"),
@@ -133,6 +149,21 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(red: Red, po
             "INSERT INTO country VALUES ('p7@real.example')",
             "overlap",
             "stand in public.country.code",
+        ),
+        (
+            "UPDATE country SET names = ARRAY['Germany', 'p7@real.example'] WHERE code = 'DE'",
+            "overlap",
+            "1 values of public.customer.mail stand in public.country.names",
+        ),
+        (
+            """UPDATE country SET facts = '{"known": [{"by": "p7@real.example"}]}' WHERE code = 'DE'""",
+            "overlap",
+            "1 values of public.customer.data at mail stand in public.country.facts",
+        ),
+        (
+            """UPDATE customer SET data = jsonb_set(data, '{plan}', '"DE10000000000000000007"') WHERE id = 1""",
+            "overlap",
+            "1 values of public.customer.iban stand in public.customer.data at plan",
         ),
         (
             "SET session_replication_role = replica; DELETE FROM country WHERE code = 'FR'",
@@ -164,6 +195,12 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(red: Red, po
             "files",
             "canary 1 stands in the server's data files",
         ),
+        (
+            f"INSERT INTO country SELECT 'x', NULL, NULL, repeat('long ', 9000) || '{CANARY}'; {GONE}",
+            "files",
+            "canary 1",
+        ),
+        (f"INSERT INTO country SELECT 'x', NULL, NULL, {RANDOM} || '{CANARY}'; {GONE}", "files", "canary 1"),
         ("CREATE FUNCTION who() RETURNS text LANGUAGE sql RETURN 'p7@real.example'", "schema", "quotes 1 values"),
         ("ALTER TABLE customer ALTER iban SET DEFAULT 'DE10000000000000000007'", "schema", "public.customer.iban"),
     ],

@@ -15,7 +15,7 @@ from layersite.database.golden.attestation import Check
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
 
-__all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "overlap", "share_of"]
+__all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "masked", "overlap", "share_of"]
 
 _SAMPLE = 100_000
 """How many hashes of one column are compared at most."""
@@ -39,8 +39,11 @@ class Hashes:
         return sum(value % share == 0 for value in self.values & other.values)
 
 
-Hasher = Callable[[Relation, str, tuple[str, ...], int], Hashes]
-"""Hashes a relation's column of one side, together with the columns of a key, where values are of some length."""
+Hasher = Callable[[Relation, str, str, tuple[str, ...], int], Hashes]
+"""Hashes a relation's column of one side, together with the columns of a key, where values are of some length.
+
+Of a list those are its elements, of a document the texts and numbers at a path and below; without path, all of them.
+"""
 
 
 def share_of(relation: Relation) -> int:
@@ -56,42 +59,55 @@ def columns_of(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, C
                 yield relation, relation.columns[name], action
 
 
+def masked(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Column, str, Rule]]:
+    """Give every masked column with its rule, and of a masked document every masked path."""
+    for relation, column, action in columns_of(schema, contract):
+        if isinstance(action, Json):
+            for path, leaf in action.paths.items():
+                if leaf != "keep":
+                    yield relation, column, path, leaf
+        elif not isinstance(action, str):
+            yield relation, column, "", action
+
+
 def overlap(source: Hasher, golden: Hasher, schema: Schema, contract: Contract) -> Check:
     """No more values of a masked column are in the golden than chance explains."""
     problems: list[str] = []
     remarks: list[str] = []
     looked_at = 0
-    of_golden = cache(lambda relation, name, pairing: golden(schema.relations[relation], name, pairing, 1))
-    for relation, column, action in columns_of(schema, contract):
-        if isinstance(action, str):
-            continue
-        pairing = _pairing(relation, action, contract)
-        if reason := _incomparable(column, action, pairing):
-            remarks.append(f"{relation.name}.{column.name}: {reason}")
+    of_golden = cache(lambda relation, name, path, pairing: golden(schema.relations[relation], name, path, pairing, 1))
+    for relation, column, path, rule in masked(schema, contract):
+        what = _named(relation, column, path)
+        pairing = _pairing(relation, column, rule, contract)
+        if reason := _incomparable(rule, pairing):
+            remarks.append(f"{what}: {reason}")
             continue
         looked_at += 1
-        raw = source(relation, column.name, pairing, _shortest(action))
-        made = of_golden(relation.name, column.name, pairing)
-        problems += _excess(f"{relation.name}.{column.name}", raw, made, _chance(action, column, raw, made, pairing))
-        if action.mask in DISTINCTIVE:
-            problems += _elsewhere(relation, column, raw, schema, contract, of_golden)
+        raw = source(relation, column.name, path, pairing, _shortest(rule))
+        made = of_golden(relation.name, column.name, path, pairing)
+        problems += _excess(what, raw, made, _chance(rule, column, raw, made, pairing))
+        if rule.mask in DISTINCTIVE:
+            problems += _elsewhere(what, raw, schema, contract, of_golden)
     return Check(name="overlap", looked_at=looked_at, problems=tuple(problems), remarks=tuple(remarks))
 
 
-def _pairing(relation: Relation, action: Rule, contract: Contract) -> tuple[str, ...]:
+def _named(relation: Relation, column: Column, path: str) -> str:
+    return f"{relation.name}.{column.name}{f' at {path}' if path else ''}"
+
+
+def _pairing(relation: Relation, column: Column, rule: Rule, contract: Contract) -> tuple[str, ...]:
     """Return the kept primary key by which a rule with few different values is compared row by row."""
-    if not isinstance(action, (Number, Date, Choice)) and action.mask != "postal_code":
+    is_few = isinstance(rule, (Number, Date, Choice)) or rule.mask == "postal_code"
+    if not is_few or column.array or column.family == "json":
         return ()
     actions = contract.columns(relation.name)
     return relation.primary if all(actions.get(name) == "keep" for name in relation.primary) else ()
 
 
-def _incomparable(column: Column, action: Action, pairing: tuple[str, ...]) -> str | None:
-    if isinstance(action, Constant):
+def _incomparable(rule: Rule, pairing: tuple[str, ...]) -> str | None:
+    if isinstance(rule, Constant):
         return "every row has the same value, which the shapes prove"
-    if column.array or isinstance(action, Json):
-        return "lists and documents are not compared"
-    if isinstance(action, (Number, Date, Choice)) and not pairing:
+    if isinstance(rule, (Number, Date, Choice)) and not pairing:
         return "its values are few, and no kept primary key tells which row is which"
     return None
 
@@ -117,19 +133,24 @@ def _excess(what: str, raw: Hashes, made: Hashes, chance: float) -> Iterator[str
 
 
 def _elsewhere(
-    relation: Relation,
-    column: Column,
+    what: str,
     raw: Hashes,
     schema: Schema,
     contract: Contract,
-    of_golden: Callable[[str, str, tuple[str, ...]], Hashes],
+    of_golden: Callable[[str, str, str, tuple[str, ...]], Hashes],
 ) -> Iterator[str]:
-    """Look for the raw values in every column that is kept, and in materialized views."""
-    for other in schema.relations.values():
-        for name, each in other.columns.items():
-            is_kept = contract.columns(other.name).get(name) == "keep"
-            is_computed = other.kind == "matview" and contract.relations[other.name] == "keep"
-            if each.family != "text" or each.array or not (is_kept or is_computed):
-                continue
-            if found := raw.common(of_golden(other.name, name, ())):
-                yield f"{found} values of {relation.name}.{column.name} stand in {other.name}.{name}"
+    """Look for the raw values in all that is kept, and in materialized views."""
+    for relation, column, path in _kept(schema, contract):
+        if found := raw.common(of_golden(relation.name, column.name, path, ())):
+            yield f"{found} values of {what} stand in {_named(relation, column, path)}"
+
+
+def _kept(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Column, str]]:
+    for relation in schema.relations.values():
+        is_computed = relation.kind == "matview" and contract.relations[relation.name] == "keep"
+        for name, column in relation.columns.items():
+            action = contract.columns(relation.name).get(name)
+            if isinstance(action, Json):
+                yield from ((relation, column, path) for path, leaf in action.paths.items() if leaf == "keep")
+            elif column.family in ("text", "json") and (action == "keep" or is_computed):
+                yield relation, column, ""

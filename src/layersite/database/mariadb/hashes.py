@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable
 from functools import cache
 
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, Hashes, columns_of, share_of
+from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, Hashes, masked, share_of
 from layersite.database.golden.words import words_of
 from layersite.database.mariadb.connect import Session, identifier, literal, text_of
-from layersite.database.schema import Relation, Schema
+from layersite.database.mariadb.masks import path_of
+from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Contract
 
 __all__ = ["hasher", "schema_is_clean"]
@@ -20,19 +21,31 @@ def hasher(session: Session) -> Hasher:
     relations: dict[str, Relation] = {}
     known = cache(lambda name, *more: _hashes(session, relations[name], *more))
 
-    def hashes(relation: Relation, name: str, pairing: tuple[str, ...], shortest: int) -> Hashes:
+    def hashes(relation: Relation, name: str, path: str, pairing: tuple[str, ...], shortest: int) -> Hashes:
         relations[relation.name] = relation
-        return known(relation.name, name, pairing, shortest)
+        return known(relation.name, name, path, pairing, shortest)
 
     return hashes
 
 
-def _hashes(session: Session, relation: Relation, name: str, pairing: tuple[str, ...], shortest: int) -> Hashes:
-    share, column = share_of(relation), text_of(identifier(name))
-    key = ", CHAR(31), ".join([*(text_of(identifier(each)) for each in pairing), column])
-    table = identifier(relation.name)
-    sql = f"SELECT DISTINCT {_hash(f'CONCAT({key})')} AS h FROM {table} WHERE CHAR_LENGTH({column}) >= {shortest}"
+def _hashes(
+    session: Session, relation: Relation, name: str, path: str, pairing: tuple[str, ...], shortest: int
+) -> Hashes:
+    share, (rows, value) = share_of(relation), _values(relation, relation.columns[name], path)
+    key = ", CHAR(31), ".join([*(text_of(identifier(each)) for each in pairing), value])
+    sql = f"SELECT DISTINCT {_hash(f'CONCAT({key})')} AS h FROM {rows} WHERE CHAR_LENGTH({value}) >= {shortest}"
     return Hashes(frozenset(int(row[0]) for row in session.ask(f"{sql} HAVING h % {share} = 0")), share)
+
+
+def _values(relation: Relation, column: Column, path: str) -> tuple[str, str]:
+    """Return where a column's values come from, and the expression of one."""
+    table, there = identifier(relation.name), identifier(column.name)
+    if column.family != "json":
+        return table, text_of(there)
+    place = path_of(path) if path else "'$'"
+    found = f"JSON_EXTRACT({there}, {place}, CONCAT({place}, '**.*'), CONCAT({place}, '**[*]'))"
+    leaves = f"JSON_TABLE({found}, '$[*]' COLUMNS (`layersite value` LONGTEXT PATH '$')) `layersite values`"
+    return f"{table} CROSS JOIN {leaves}", text_of("`layersite value`")
 
 
 def _hash(text: str) -> str:
@@ -45,12 +58,12 @@ def schema_is_clean(definition: str, source: Session, hashed: Hasher, schema: Sc
     words = sorted({word for word in words_of(definition) if len(word) >= SHORTEST})
     quoted = set(_hashes_of(source, words))
     problems, looked_at = [], 0
-    for relation, column, action in columns_of(schema, contract):
-        if isinstance(action, str) or action.mask not in DISTINCTIVE:
+    for relation, column, path, rule in masked(schema, contract):
+        if rule.mask not in DISTINCTIVE:
             continue
         looked_at += 1
-        raw = hashed(relation, column.name, (), SHORTEST)
-        found = len(raw.values & quoted) if raw.share == 1 else _among(source, relation, column.name, quoted)
+        raw = hashed(relation, column.name, path, (), SHORTEST)
+        found = len(raw.values & quoted) if raw.share == 1 else _among(source, relation, column, path, quoted)
         if found:
             problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
     return Check(name="schema", looked_at=looked_at, problems=tuple(problems))
@@ -62,10 +75,8 @@ def _hashes_of(source: Session, words: list[str]) -> Iterable[int]:
         yield from (int(number) for (number,) in source.ask(listed))
 
 
-def _among(source: Session, relation: Relation, name: str, quoted: Collection[int]) -> int:
+def _among(source: Session, relation: Relation, column: Column, path: str, quoted: Collection[int]) -> int:
     """Ask for every value, where only a share of the hashes is at hand."""
     listed = ", ".join(map(str, sorted(quoted))) or "NULL"
-    number = _hash(text_of(identifier(name)))
-    return int(
-        source.one(f"SELECT count(DISTINCT {number}) FROM {identifier(relation.name)} WHERE {number} IN ({listed})")
-    )
+    rows, value = _values(relation, column, path)
+    return int(source.one(f"SELECT count(DISTINCT {_hash(value)}) FROM {rows} WHERE {_hash(value)} IN ({listed})"))

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from psycopg import RawCursor
 
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, columns_of
+from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, masked
 from layersite.database.golden.postgresql.connect import Connection, explained, without_password
-from layersite.database.golden.postgresql.hashes import hash_of, hash_text
+from layersite.database.golden.postgresql.hashes import hash_text, hashed_values
 from layersite.database.golden.words import words_of
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Contract
@@ -31,21 +31,21 @@ def schema_is_clean(
         hashes = {row[0] for row in cursor.execute(query.encode(), (list(words),))}
     problems = []
     looked_at = 0
-    for relation, column, action in columns_of(schema, contract):
-        if isinstance(action, str) or action.mask not in DISTINCTIVE or column.array:
+    for relation, column, path, rule in masked(schema, contract):
+        if rule.mask not in DISTINCTIVE:
             continue
         looked_at += 1
-        raw = hashed(relation, column.name, (), SHORTEST)
-        found = len(raw.values & hashes) if raw.share == 1 else _among(source, relation, column, hashes)
+        raw = hashed(relation, column.name, path, (), SHORTEST)
+        found = len(raw.values & hashes) if raw.share == 1 else _among(source, relation, column, path, hashes)
         if found:
             problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
     return Check(name="schema", looked_at=looked_at, problems=tuple(problems))
 
 
-def _among(source: Connection, relation: Relation, column: Column, hashes: Collection[int]) -> int:
+def _among(source: Connection, relation: Relation, column: Column, path: str, hashes: Collection[int]) -> int:
     """Ask for every value, where only a share of the hashes is at hand."""
-    inner = f"SELECT {hash_of((), column.name)} AS h FROM {relation.name}"
-    query = f"SELECT count(DISTINCT h) FROM ({inner} OFFSET 0) s WHERE h = ANY ($1)"
+    inner = f"{hashed_values(relation, column, path)} OFFSET 0"
+    query = f"SELECT count(DISTINCT h) FROM ({inner}) s WHERE h = ANY ($1)"
     with explained(f"{relation.name} cannot be compared"), RawCursor(source) as cursor:
         row = cursor.execute(query.encode(), (list(hashes),)).fetchone()
     return int(row[0]) if row else 0
