@@ -11,9 +11,10 @@ from layersite.database.clone import Order, admit, provide, reap
 from layersite.database.golden.make import Wish, build
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.engine import MariaDB
+from layersite.database.mariadb.fetch import fetch
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone
-from tests.database.mariadb import MariaDBServer
+from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.tap import MariaDBTap, every, run_until
 from tests.database.test_mariadb_clone import SHOP as GOLDEN
 from tests.database.test_mariadb_clone import publish
@@ -27,6 +28,11 @@ def provide_at(uri: str, order: Order) -> None:
 def build_at(uri: str, wished: Wish) -> None:
     assert isinstance(wished.engine, MariaDB)
     build(replace(wished, engine=replace(wished.engine, server=uri)), datetime.now(UTC), lambda _: None)
+
+
+def fetch_at(uri: str, source: str, golden: str) -> None:
+    with closing(MariaDBClones(source, "G")) as there, closing(MariaDBClones(uri, "V")) as here:
+        fetch(there, here, golden)
 
 
 @pytest.mark.parametrize("step", every(25))
@@ -68,3 +74,20 @@ def test_a_build_that_was_killed_leaves_nothing_once_the_next_has_run(mariadb: M
     assert not [name for name in databases(mariadb) if name.startswith("layersite_draft_killed")]
     recorded = {name for (name,) in mariadb.ask("SELECT name FROM layersite.ledger WHERE record IS NOT NULL")}
     assert {name for name in databases(mariadb) if name.startswith("golden_killed_")} <= recorded
+
+
+@pytest.mark.parametrize("step", every(25))
+def test_a_golden_whose_bringing_was_killed_is_brought_by_the_next_run(mariadb: MariaDBServer, step: int) -> None:
+    golden = publish(mariadb, GOLDEN).name
+    with running_mariadb() as other, closing(MariaDBClones(other.uri(""), "V")) as target:
+        code, total = run_until(0, fetch_at, other.uri(""), mariadb.uri(""), golden, kind=MariaDBTap)
+        assert (code, total > 40) == (0, True)
+        for last in range(2, total + 1, step):
+            target.drop(golden)
+            killed = run_until(last, fetch_at, other.uri(""), mariadb.uri(""), golden, kind=MariaDBTap)
+            assert killed[0] == -signal.SIGKILL
+            if golden in target.records():  # what is recorded is complete
+                assert other.ask("SELECT count(*) FROM list", golden) == [(100,)]
+            fetch_at(other.uri(""), mariadb.uri(""), golden)
+            assert other.ask("SELECT count(*) FROM list", golden) == [(100,)]
+            assert {name for name in databases(other) if "golden" in name} == {golden}

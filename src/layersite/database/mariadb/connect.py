@@ -66,7 +66,7 @@ class Session:
                 init_command=f"SET sql_mode = '{_MODE}', time_zone = '+00:00', lock_wait_timeout = {_PATIENCE}",
             )
 
-        version = str(self._connection.get_server_info())
+        version = str(self.one("SELECT version()"))
         if "MariaDB" not in version:
             self.close()
             text = f"{what} is a MySQL server ({version}), which `engine: mariadb` cannot use yet"
