@@ -5,7 +5,7 @@
 
 import sys
 
-from benchmarks import database, e2e, history, render, scale, store
+from benchmarks import database, e2e, history, mariadb, render, scale, store
 
 BENCHMARKS = {
     "render": render.main,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "scale": scale.main,
     "history": history.main,
     "database": database.main,
+    "mariadb": mariadb.main,
     "e2e": e2e.main,
 }
 alone = ["e2e"]
