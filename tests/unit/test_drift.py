@@ -158,10 +158,9 @@ def test_online_says_what_in_the_cluster_is_not_as_committed(
     write(live / "layersite.yaml", f"{settings}\nargocd: {{url: {stub.url}}}\n")
     monkeypatch.setenv("LAYERSITE_ARGOCD_TOKEN", "token")
     name = {"metadata": {"name": "env-cart-42"}}
+    deployment = {"kind": "Deployment", "name": "cart", "namespace": "env-cart-42"}
     changed = {
-        "kind": "Deployment",
-        "name": "cart",
-        "modified": True,
+        **deployment,
         "normalizedLiveState": json.dumps({"spec": {"replicas": 3}}),
         "predictedLiveState": json.dumps({"spec": {"replicas": 1}}),
     }
@@ -170,6 +169,8 @@ def test_online_says_what_in_the_cluster_is_not_as_committed(
         Answer({"items": [{**name, "status": {"sync": {"status": "Synced"}}}]}),
         Answer({"items": [{**name, "status": {"sync": {"status": "OutOfSync"}}}]}),
     )
+    resources = [{**deployment, "status": "OutOfSync"}]
+    stub.on("/api/v1/applications/env-cart-42", Answer({**name, "status": {"resources": resources}}))
     stub.on("/api/v1/applications/env-cart-42/managed-resources", Answer({"items": [changed]}))
     run("drift", "--online")
     said = run("drift", "--online", "--diff", code=14).stdout

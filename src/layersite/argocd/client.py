@@ -128,7 +128,7 @@ class ArgoCD:
 
     def differences(self, name: str) -> tuple[Difference, ...]:
         """Return the objects of one application that are not in the cluster as committed. Raises ArgoCDError."""
-        return differences(self._server.managed(name))
+        return differences(self._server.application(name), self._server.managed(name))
 
     def explain(self, name: str) -> tuple[Trouble, ...]:
         """Return what keeps one application from being healthy, at most eight. Raises ArgoCDError."""

@@ -152,8 +152,7 @@ class Managed(Received):
 
     kind: str
     name: str
-    hook: bool = False
-    modified: bool = False
+    namespace: Text = ""
     live: Annotated[Text, Field(alias="normalizedLiveState")] = ""
     wanted: Annotated[Text, Field(alias="predictedLiveState")] = ""
 

@@ -19,6 +19,11 @@ def managed(kind: str, live: Any, wanted: Any, **more: Any) -> dict[str, Any]:
     }
 
 
+def status(**kinds: str) -> Answer:
+    resources = [{"kind": k, "name": "web", "namespace": "env-web-1", "status": each} for k, each in kinds.items()]
+    return Answer({"metadata": {"name": "env-web-1"}, "status": {"resources": resources}})
+
+
 def test_each_object_that_differs_comes_with_both_sides(stub: Stub, client: ArgoCD) -> None:
     items = [
         managed("Service", {"spec": {"ports": []}}, {"spec": {"ports": []}}),
@@ -28,6 +33,17 @@ def test_each_object_that_differs_comes_with_both_sides(stub: Stub, client: Argo
         managed("Job", None, {"spec": {}}, modified=True, hook=True),
         managed("Secret", {"data": {"a": "old"}}, {"data": {"a": "new"}}, modified=True),
     ]
+    stub.on(
+        "/api/v1/applications/env-web-1",
+        status(
+            Service="Synced",
+            Deployment="OutOfSync",
+            ConfigMap="OutOfSync",
+            Ingress="OutOfSync",
+            Job="",
+            Secret="OutOfSync",
+        ),
+    )
     stub.on("/api/v1/applications/env-web-1/managed-resources", Answer({"items": items}))
     found = {each.kind: (each.how, each.live, each.wanted) for each in client.differences("env-web-1")}
     assert found == {
@@ -44,5 +60,6 @@ def test_each_object_that_differs_comes_with_both_sides(stub: Stub, client: Argo
 
 
 def test_an_application_without_objects_has_no_differences(stub: Stub, client: ArgoCD) -> None:
+    stub.on("/api/v1/applications/env-web-1", status())
     stub.on("/api/v1/applications/env-web-1/managed-resources", Answer({"items": None}))
     assert client.differences("env-web-1") == ()
