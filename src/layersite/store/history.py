@@ -61,7 +61,7 @@ def squash(
         tip = clone.fetch()
         if tip is not None and mine is not None and clone.contains(tip, mine):
             return before, str(mine)  # it had landed, only the acknowledgement was lost
-        if tip is None or (not clone.repo.is_shallow and not clone.repo[tip].peel(pygit2.Commit).parent_ids):
+        if tip is None or not _has_parents(clone.repo, tip):
             return None
         if bundle is not None:
             bundle(tip)
@@ -92,6 +92,11 @@ def write_bundle(url: str, branch: str, file: Path, tip: pygit2.Oid) -> None:
         git("update-ref", f"refs/heads/{branch}", str(tip), cwd=whole)
         git("bundle", "create", "--quiet", path, "--all", cwd=whole, timeout=_TIMEOUT)
         git("bundle", "verify", "--quiet", path, cwd=whole, timeout=_TIMEOUT)
+
+
+def _has_parents(repo: pygit2.Repository, commit: pygit2.Oid) -> bool:
+    """Tell by the commit's own words: where a clone's history ends, libgit2 shows none."""
+    return b"\nparent " in repo[commit].read_raw().partition(b"\n\n")[0]
 
 
 def _root(repo: pygit2.Repository, tip: pygit2.Oid, now: int) -> pygit2.Oid:

@@ -36,6 +36,16 @@ def test_the_files_stay_and_the_old_line_is_kept(store: Store, remote: Remote, l
     remote.git("fsck", "--strict")
 
 
+def test_one_commit_is_not_replaced_again_from_any_clone(
+    make_store: MakeStore, remote: Remote, line: list[str]
+) -> None:
+    assert make_store("shallow").squash(None) is not None
+    tip = remote.git("rev-parse", "main")
+    assert make_store("shallow").squash(None) is None
+    assert make_store("new").squash(None) is None
+    assert remote.git("rev-parse", "main") == tip
+
+
 def test_another_bot_goes_on_where_it_was(make_store: MakeStore, remote: Remote, line: list[str]) -> None:
     other = make_store("other")
     tree = other.read().entries["web-1"].tree
