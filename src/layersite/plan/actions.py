@@ -7,16 +7,15 @@ from functools import partial
 from typing import Literal, TypeGuard
 
 from layersite.model.change import Change
-from layersite.model.database import Data
-from layersite.model.environment import Environment, Lease, Member, RenderLock, Tombstone
+from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.errors import DatabaseError, LayersiteError
 from layersite.model.life import Call
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
+from layersite.plan.difference import difference, renews
 from layersite.plan.group import Group, group
 from layersite.plan.lease import renew
-from layersite.plan.lock import changed_parts, is_renewal
 from layersite.plan.model import Action, Plan, Refusal
 from layersite.plan.obey import Told, obey
 from layersite.plan.rest import AWAKE, Rest, decide_rest
@@ -164,10 +163,6 @@ def _has_ended(current: Environment | Tombstone | None, now: datetime) -> TypeGu
     return isinstance(current, Environment) and current.lease is not None and current.lease.has_ended(now)
 
 
-def _ending(lease: Lease | None) -> str:
-    return f"its lease ends at {lease.until}" if lease is not None and lease.warned else "its lease changed"
-
-
 def _ended(current: Environment) -> str:
     return f"its lease ended at {current.lease.until}" if current.lease else ""
 
@@ -199,62 +194,14 @@ def _converge(
     wanted = build_environment(world, name, members, current, lease, rest, heard)
     if current is None:
         return Action("create", name, f"{_list(members)} needs an environment", wanted)
-    reason = _difference(current, wanted, name in world.drifted, rest.reason)
+    reason = difference(current, wanted, name in world.drifted, rest.reason)
     if not reason:
         return Action("leave", name, "nothing changed")
-    return Action("update", name, reason, _next(wanted, current.generation), _is_renewal(current, wanted))
+    return Action("update", name, reason, _next(wanted, current.generation), renews(current, wanted))
 
 
 def _next(wanted: Environment, generation: int) -> Environment:
     return wanted.model_copy(update={"generation": generation + 1})
-
-
-def _is_renewal(current: Environment, wanted: Environment) -> bool:
-    """Whether neither its commits nor a person ask for it."""
-    before, after = ({str(member): member.sha for member in each.members} for each in (current, wanted))
-    asked = (current.call, current.lease, current.heard) != (wanted.call, wanted.lease, wanted.heard)
-    return before == after and not asked and is_renewal(current.render, wanted.render)
-
-
-def _difference(current: Environment, wanted: Environment, drifted: bool, rest: str) -> str:
-    """Say why `current` must be written anew, or nothing if it need not."""
-    before = {str(member): member.sha for member in current.members}
-    after = {str(member): member.sha for member in wanted.members}
-    parts = [f"{name} joined" for name in sorted(after.keys() - before.keys())]
-    parts += [f"{name} left" for name in sorted(before.keys() - after.keys())]
-    parts += [
-        f"{name} moved from {before[name][:7]} to {after[name][:7]}"
-        for name in sorted(after.keys() & before.keys())
-        if after[name] != before[name]
-    ]
-    if not parts and (current.state, current.call) != (wanted.state, wanted.call):
-        parts.append(rest)
-    parts += [
-        f"its database `{name}` comes from {data.golden}" if data.golden else f"its database `{name}` is made empty"
-        for name, data in sorted((wanted.data or {}).items())
-        if _origin(data) != _origin((current.data or {}).get(name))
-    ]
-    if not parts and current.lease != wanted.lease:
-        parts.append(_ending(wanted.lease) if current.heard == wanted.heard else "a comment changed its lease")
-    if not parts and (current.render and current.render.inputs) != (wanted.render and wanted.render.inputs):
-        parts.append(_cause(current.render, wanted.render))
-    if not parts and drifted:
-        parts.append("its files are not those that were rendered")
-    return ", ".join(parts)
-
-
-def _cause(before: RenderLock | None, after: RenderLock | None) -> str:
-    if before is None or after is None:
-        return "the site, the catalog or layersite changed"
-    parts = [f"{path} changed" for path in changed_parts(before, after)]
-    if before.layersite != after.layersite:
-        parts.append(f"layersite {before.layersite} became {after.layersite}")
-    return ", ".join(parts) or "the site, the catalog or layersite changed"
-
-
-def _origin(data: Data | None) -> tuple[str | None, int | None] | None:
-    """Return by what a database differs from one made before."""
-    return (data.golden, data.again) if data else None
 
 
 def _without_change(world: World, name: str, now: datetime) -> Action:
