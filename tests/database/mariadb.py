@@ -103,8 +103,8 @@ class MariaDBServer:
 
 
 @contextmanager
-def running_mariadb(*settings: str) -> Iterator[MariaDBServer]:
-    """Give a server with `settings` such as `--general-log=1`; it goes afterwards."""
+def running_mariadb(*settings: str, data: Path | None = None) -> Iterator[MariaDBServer]:
+    """Give a server with `settings` such as `--general-log=1`, on the files in `data` or new ones; then it goes."""
     program = _mariadbd()
     folder = Path(tempfile.mkdtemp(prefix="layersite-mariadb-"))
     user = UNPRIVILEGED if os.geteuid() == 0 else None
@@ -117,6 +117,23 @@ def running_mariadb(*settings: str) -> Iterator[MariaDBServer]:
         "GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION",
     )
     (folder / "init.sql").write_text("".join(f"{each};\n" for each in statements), encoding="utf-8")
+    _make_data(server, user, data)
+    process = _start(program, server, user, settings)
+    try:
+        _await(server, process)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_data(server: MariaDBServer, user: int | None, data: Path | None) -> None:
+    if data is not None:
+        shutil.copytree(data, server.data)
+        for path in (server.data, *server.data.rglob("*")):
+            os.chown(path, user if user is not None else -1, -1)
+        return
     install = [
         "mariadb-install-db",
         "--no-defaults",
@@ -127,14 +144,6 @@ def running_mariadb(*settings: str) -> Iterator[MariaDBServer]:
     subprocess.run(
         install, user=user, group=user, extra_groups=[] if user else None, check=True, capture_output=True, cwd="/"
     )
-    process = _start(program, server, user, settings)
-    try:
-        _await(server, process)
-        yield server
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(program: str, server: MariaDBServer, user: int | None, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:

@@ -1,10 +1,15 @@
 """Clones on another MariaDB server than the goldens: the golden is brought once, row by row, and is the same there."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from layersite.database.clone import Order, admit, engine_of, fetcher, provide
+from layersite.database.mariadb.clone import MariaDBClones
 from layersite.model.database import Clone
 from layersite.model.errors import DatabaseError
 from tests.database.mariadb import MariaDBServer, running_mariadb
@@ -84,3 +89,26 @@ def test_what_was_attested_comes_along(mariadb: MariaDBServer, other: MariaDBSer
     clone(5, built.golden.name)
     with wish(mariadb, other, "shop", CONTRACT).engine.open_server() as server:
         assert server.goldens()[0] == (built.golden, built.attestation)
+
+
+def test_a_copy_of_the_whole_instance_has_its_goldens_and_clones_are_made_there(
+    mariadb: MariaDBServer, tmp_path: Path
+) -> None:
+    """As the how-to says, with `mariadb-backup`."""
+    if shutil.which("mariadb-backup") is None:
+        pytest.skip("mariadb-backup is not installed; on Debian: apt-get install mariadb-backup")
+    golden = publish(mariadb, SHOP).name
+    backup = [
+        "mariadb-backup",
+        f"--defaults-file={mariadb.folder / 'client.cnf'}",
+        f"--datadir={mariadb.data}",
+        f"--target-dir={tmp_path / 'copy'}",
+    ]
+    for step in (["--backup", f"--databases=mysql sys layersite {golden}"], ["--prepare"]):
+        done = subprocess.run([*backup, *step], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+    with running_mariadb(data=tmp_path / "copy") as copy, closing(MariaDBClones(copy.uri(""), "V")) as engine:
+        assert golden in engine.records()
+        made, _ = provide(engine, Order("site.git", "copied-", "web-1", "shop", golden))
+        own = (made.name, made.name, admit(engine, made.name, None))
+        assert copy.ask("SELECT count(*) FROM list", *own) == [(100,)]

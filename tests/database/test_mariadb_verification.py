@@ -148,3 +148,10 @@ def test_a_canary_that_nobody_planted_proves_nothing_and_is_red(mariadb: MariaDB
     unplanted = {**MORE, "canaries": [CANARY, "canary.never@layersite.example"]}
     with pytest.raises(DatabaseError, match="canary 2 is in no masked column of the source"):
         make(wish(mariadb, mariadb, "stall", CONTRACT, **unplanted))
+
+
+def test_files_that_show_little_are_named(mariadb: MariaDBServer) -> None:
+    mariadb.create("packed", f"{SHOP}; ALTER TABLE session PAGE_COMPRESSED=1, MODIFY token text COMPRESSED")
+    made = make(wish(mariadb, mariadb, "packed", CONTRACT, **MORE))
+    (files,) = (check for check in made.attestation.checks if check.name == "files")
+    assert "1 tables are compressed or encrypted, in whole or in part, so their files show little" in files.remarks

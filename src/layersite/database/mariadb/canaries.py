@@ -13,6 +13,10 @@ from layersite.model.contract import Contract
 __all__ = ["dump_is_clean", "files_are_clean", "planted"]
 
 _CHUNK = 1 << 20
+_PACKED = """
+SELECT count(DISTINCT table_name) FROM information_schema.tables t JOIN information_schema.columns c
+USING (table_schema, table_name) WHERE table_schema = %s
+AND CONCAT_WS(' ', row_format, create_options, column_type) REGEXP 'compressed|encrypted'"""
 
 
 def planted(source: Session, schema: Schema, contract: Contract) -> Check:
@@ -61,6 +65,7 @@ def files_are_clean(golden: Session, source: Session, canaries: Sequence[str]) -
     if not os.access(own, os.R_OK | os.X_OK):
         return Check(name="files", looked_at=0, remarks=("the server's data directory cannot be read from here",))
     is_same = golden.one("SELECT @@server_uid") == source.one("SELECT @@server_uid")
+    packed = golden.one(_PACKED, golden.database)
     tables = [identifier(name) for (name,) in golden.ask("SHOW TABLES")]
     golden.ask(f"FLUSH TABLES {', '.join(tables)} FOR EXPORT")  # has all of it written to the files
     try:
@@ -73,8 +78,12 @@ def files_are_clean(golden: Session, source: Session, canaries: Sequence[str]) -
                 found |= _search(iter(lambda file=file: file.read(_CHUNK), b""), canaries)  # type: ignore[misc]
     finally:
         golden.ask("UNLOCK TABLES")
-    remarks = ("the source is on the same server, so the logs hold its values too",) if is_same else ()
-    return Check(name="files", looked_at=len(files), problems=tuple(_say(found, "the server's files")), remarks=remarks)
+    remarks = ["the source is on the same server, so the logs hold its values too"] if is_same else []
+    if packed != "0":
+        remarks.append(f"{packed} tables are compressed or encrypted, in whole or in part, so their files show little")
+    return Check(
+        name="files", looked_at=len(files), problems=tuple(_say(found, "the server's files")), remarks=tuple(remarks)
+    )
 
 
 def _search(chunks: Iterable[bytes], canaries: Sequence[str]) -> set[int]:
