@@ -1,13 +1,9 @@
-"""The bare local clone: kept between runs, used by one process at a time, made anew beside itself when it is broken."""
+"""The bare local clone of one branch: what git does with it, and what it says when that fails."""
 
-import fcntl
-import hashlib
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
@@ -16,9 +12,8 @@ from layersite.model.errors import StoreError, ToolError
 from layersite.process import CommandError, git
 from layersite.store.refusal import Refusal, explain, redact
 
-__all__ = ["ARCHIVE", "Cache", "Clone"]
+__all__ = ["ARCHIVE", "BrokenCloneError", "Clone"]
 
-T = TypeVar("T")
 _TIP = "refs/heads/tip"
 ARCHIVE = "refs/layersite/archive/"
 """On the host: the old line of a history that one commit replaced, by its last commit."""
@@ -34,7 +29,7 @@ _DEEPER = 1000
 _TIDY = ("-c", "gc.auto=4000", "-c", "gc.autoDetach=false")
 
 
-class _BrokenCloneError(Exception):
+class BrokenCloneError(Exception):
     """Git cannot work with this clone."""
 
 
@@ -131,7 +126,7 @@ class Clone:
         """Return what to raise instead of `error`, which may hold credentials, so it must not be chained."""
         refusal = explain(error.stderr)
         text = f"cannot read {redact(self._url)}: {refusal.message}"
-        return _BrokenCloneError(text) if refusal.kind == "unknown" else StoreError(text)
+        return BrokenCloneError(text) if refusal.kind == "unknown" else StoreError(text)
 
     def push(self, commit: pygit2.Oid, tip: pygit2.Oid | None, done: Mapping[str, str] | None = None) -> Refusal | None:
         """Move the branch from `tip` (None: it must not exist) to `commit`; return why it did not work, if so.
@@ -193,64 +188,8 @@ class Clone:
         try:
             self.git(*_TIDY, "gc", "--auto", "--quiet", "--prune=now")
         except CommandError as error:
-            raise _BrokenCloneError(redact(error.stderr)) from None
+            raise BrokenCloneError(redact(error.stderr)) from None
 
 
 def _squashed(root: pygit2.Commit) -> re.Match[str] | None:
     return _SQUASHED.search(root.message)
-
-
-class Cache:
-    """The folder with the clones: `<key of url and branch>-<number>.git`, of which the highest number counts."""
-
-    def __init__(self, folder: Path, url: str, branch: str) -> None:
-        self._folder, self._url, self._branch = folder, url, branch
-        self._key = hashlib.sha256(f"{url}\0{branch}".encode()).hexdigest()[:12]
-
-    def use(self, operation: Callable[[Clone], T]) -> T:
-        """Run `operation` on the clone while no other process uses it; on a broken one, again on a new one.
-
-        Raises:
-            StoreError: the cache folder cannot be used.
-        """
-        with self._locked():
-            try:
-                return operation(self._open(self._paths()[-1:]))
-            except (pygit2.GitError, KeyError, _BrokenCloneError):
-                broken = self._paths()
-            try:
-                result = operation(self._open([]))
-            except (pygit2.GitError, _BrokenCloneError) as error:
-                raise StoreError(str(error)) from error
-            # Only now: a clone made right after removing a large one is ten times slower on ext4.
-            for path in broken:
-                shutil.rmtree(path, ignore_errors=True)
-            return result
-
-    def beside(self, kind: str) -> Path:
-        """Return the path of a file of this `kind` beside the clones, to be used while `use` runs."""
-        return self._folder / f"{self._key}.{kind}"
-
-    def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob(f"{self._key}-*.git"))
-
-    def _open(self, paths: list[Path]) -> Clone:
-        """Open the clone among `paths`, or make one under the next number."""
-        if not paths:
-            number = 1 + max((int(path.stem.rpartition("-")[2]) for path in self._paths()), default=0)
-            paths = [self._folder / f"{self._key}-{number:06}.git"]
-            pygit2.init_repository(str(paths[0]), bare=True)
-        return Clone(paths[0], self._url, self._branch)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the folder's lock, which the kernel drops with the process that holds it, however that ends."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = self.beside("lock").open("wb")
-        except OSError as error:
-            text = f"the cache folder `{self._folder}` cannot be used ({error.strerror}); make it writable"
-            raise StoreError(text) from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield

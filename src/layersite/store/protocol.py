@@ -10,7 +10,8 @@ from typing import Literal
 import pygit2
 
 from layersite.model.errors import StoreError
-from layersite.store.clone import ARCHIVE, Cache, Clone
+from layersite.store.cache import Cache
+from layersite.store.clone import ARCHIVE, Clone
 from layersite.store.edits import Edit, find_edits
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
 from layersite.store.history import Costs, measure, squash, write_bundle
