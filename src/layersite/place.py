@@ -111,7 +111,7 @@ class Place:
             follower=follower,
             now=_now,
             choose=self.chooser(site) if site.databases else None,
-            hold=Rollout(site, argocd, store.tree_at).hold,
+            hold=Rollout(site, argocd, store.manifests_at).hold,
             tell=tell,
         )
 

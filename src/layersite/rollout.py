@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from layersite.model.errors import ArgoCDError
 from layersite.model.site import Site
-from layersite.plan import Plan, World, in_waves, last_wave
+from layersite.plan import Plan, World, in_waves, last_wave, leave
 from layersite.store import Snapshot
 
 if TYPE_CHECKING:
@@ -23,23 +24,27 @@ class Shows(Protocol):
 
 @dataclass(frozen=True)
 class Rollout:
-    """What holds back; `tree_at` returns the tree id of an environment at a commit, None where it is not known."""
+    """What holds back; `manifests_at` returns the tree id of what an environment had at a commit, None if unknown."""
 
     site: Site
     argocd: Shows | None
-    tree_at: Callable[[str, str], str | None]
+    manifests_at: Callable[[str, str], str | None]
 
     def hold(self, plan: Plan, world: World, snapshot: Snapshot) -> Plan:
-        """Return `plan` with only the next wave of what it renders again, or none of it. Raises ArgoCDError.
+        """Return `plan` with only the next wave of what it renders again, or none of it.
 
         Without an Argo CD nobody knows what is healthy: each run brings the next wave.
         """
-        if not any(action.renews for action in plan.actions):
+        waiting = [action.name for action in plan.actions if action.renews]
+        if not waiting:
             return plan
         _, last = last_wave(plan, world)
         if self.argocd is None:
             return in_waves(plan, world, world.current, last)
-        found = self.argocd.applications()
+        try:
+            found = self.argocd.applications()
+        except ArgoCDError as error:
+            return leave(plan, dict.fromkeys(waiting, f"waits for its wave until Argo CD can be asked: {error}"))
         shown = {
             name: found[self.site.application(name)] for name in world.current if self.site.application(name) in found
         }
@@ -47,6 +52,6 @@ class Rollout:
         return in_waves(plan, world, well, {name for name in last & well if self._has_arrived(name, shown, snapshot)})
 
     def _has_arrived(self, name: str, shown: "Mapping[str, Application]", snapshot: Snapshot) -> bool:
-        """Whether the commit that Argo CD shows holds the environment as it is committed now, or is the newest."""
+        """Whether the commit that Argo CD shows holds the manifests as they are committed now, or is the newest."""
         revision = shown[name].status.sync.revision
-        return revision == snapshot.commit or self.tree_at(revision, name) == snapshot.entries[name].tree
+        return revision == snapshot.commit or self.manifests_at(revision, name) == snapshot.entries[name].manifests

@@ -10,6 +10,7 @@ from layersite import __version__
 from layersite.argocd.received import Application
 from layersite.model.catalog import load_catalog
 from layersite.model.environment import Environment
+from layersite.model.errors import ArgoCDError
 from layersite.model.site import load_site
 from layersite.plan import Plan, World, plan_renewals
 from layersite.process import git
@@ -82,8 +83,12 @@ class Argo:
 
     revisions: dict[str, str] = field(default_factory=dict)
     unwell: set[str] = field(default_factory=set)
+    is_away: bool = False
 
     def applications(self) -> dict[str, Application]:
+        if self.is_away:
+            raise ArgoCDError("it is away")
+
         def status(name: str, revision: str) -> dict[str, dict[str, str]]:
             health = "Degraded" if name in self.unwell else "Healthy"
             return {"sync": {"status": "Synced", "revision": revision}, "health": {"status": health}}
@@ -112,7 +117,7 @@ class Team:
     def wave(self) -> Plan:
         """Commit the next wave, if it may go, and return the plan."""
         world, snapshot, store = self.world()
-        plan = Rollout(world.site, self.argo, store.tree_at).hold(plan_renewals(world), world, snapshot)
+        plan = Rollout(world.site, self.argo, store.manifests_at).hold(plan_renewals(world), world, snapshot)
         renderer = Renderer(world.site, world.catalog, self.root / "bases")
         writes = [
             Write(a.name, renderer.render(a.result), snapshot.entries[a.name].tree, "")
@@ -150,6 +155,13 @@ def test_a_later_commit_of_others_holds_no_wave_back(team: Team) -> None:
     (team.root / "cache").rename(team.root / "lost")
     team.wave()
     assert len(renewed(team.root)) == 4
+
+
+def test_while_argo_cd_is_away_no_wave_goes(team: Team) -> None:
+    team.argo.is_away = True
+    plan = team.wave()
+    assert {action.reason for action in plan.actions} == {"waits for its wave until Argo CD can be asked: it is away"}
+    assert renewed(team.root) == []
 
 
 def test_a_broken_template_breaks_one_wave_and_its_mend_goes_there_first(team: Team) -> None:

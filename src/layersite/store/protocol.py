@@ -106,8 +106,8 @@ class Store:
 
         return self._cache.use(operation)
 
-    def tree_at(self, revision: str, name: str) -> str | None:
-        """Return the tree id of the environment `name` at the commit `revision`, None where either is unknown.
+    def manifests_at(self, revision: str, name: str) -> str | None:
+        """Return the tree id of the manifests of `name` at the commit `revision`, None where either is unknown.
 
         Raises:
             StoreError: the repository cannot be reached or read.
@@ -118,7 +118,7 @@ class Store:
                 clone.fetch()
             if revision not in clone.repo and not clone.fetch_commit(revision):
                 return None
-            found = child(clone.repo[revision].peel(pygit2.Commit).tree, directory_of(name))
+            found = child(clone.repo[revision].peel(pygit2.Commit).tree, f"{directory_of(name)}/manifests")
             return str(found.id) if found else None
 
         return self._cache.use(operation)
