@@ -178,3 +178,24 @@ def test_a_push_that_leaves_migrations_alone_asks_no_server(
     push_again(site, lambda folder: None)
     done = reconcile(site)
     assert (done.exit_code, data(site, database)) == (0, before), done.output
+
+
+def test_a_commit_that_the_forge_has_lost_leaves_the_database_and_is_said(
+    site: Path, postgres: Server, database: str
+) -> None:
+    golden = publish(postgres, database=database, migrations=("0001_initial",))
+    migrate(site, "0001_initial", "0002_mine")
+    push(site, "shop", "topic")
+    assert reconcile(site).exit_code == 0
+    push_again(site, rename)
+    work = site.parent / "shop"
+    tree = git("rev-parse", "change/topic^{tree}", cwd=work).strip()
+    orphan = git("commit-tree", tree, "-m", "all at once", cwd=work).strip()
+    git("update-ref", "refs/heads/change/topic", orphan, cwd=work)  # a forced push
+    git("reflog", "expire", "--expire=now", "--all", cwd=work)
+    git("gc", "--quiet", "--prune=now", cwd=work)
+    done = reconcile(site)
+    assert done.exit_code == 0, done.output
+    found = data(site, database)
+    assert (found["golden"], "again" in found) == (golden.name, False)
+    assert "whether it has applied what this push took back is not known" in found["notes"][0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from layersite.database.fit import History, choose, read_applied, read_history
+from layersite.database.fit import History, choose, read_applied, read_history, taken_back
 from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError, InvalidInputError
 
@@ -263,3 +263,46 @@ class TestLiquibase:
 def test_a_ledger_that_stopped_half_way_is_an_error(tool: str, row: tuple[object, ...], mend: str) -> None:
     with pytest.raises(DatabaseError, match=mend):
         read_applied(lambda query: [row], tool)
+
+
+def revision(name: str, after: str | None, body: str = "pass") -> str:
+    return f"revision = {name!r}\ndown_revision = {after!r}\n\ndef upgrade():\n    {body}\n"
+
+
+ALEMBIC = {"v/a.py": revision("a", None), "v/mine.py": revision("mine", "a")}
+GOOSE = {"1_a.sql": "select 1;", "3_mine.sql": "select 3;"}
+MIGRATE = {"1_a.up.sql": "select 1;", "3_mine.up.sql": "select 3;", "3_mine.down.sql": "select 3;"}
+CHANGELOG = {"log.sql": "--liquibase formatted sql\n--changeset ann:1\nselect 1;\n"}
+MORE = CHANGELOG["log.sql"] + "--changeset ann:2\nselect 2;\n"
+
+
+@pytest.mark.parametrize(
+    ("tool", "applied", "old", "changed", "message"),
+    [
+        ("goose", ("1",), GOOSE, {"4_more.sql": "select 4;"}, None),
+        ("goose", ("1",), GOOSE, {"1_a.sql": "select 1; -- a word more"}, None),
+        ("goose", ("1",), GOOSE, {"2_theirs.sql": "select 2;"}, "`3_mine.sql` as it was"),
+        ("goose", ("1",), GOOSE, {"3_mine.sql": None, "4_mine.sql": "select 3;"}, "`3_mine.sql`, which the change no"),
+        ("goose", ("1",), GOOSE, {"1_a.sql": None}, "it has applied `1`"),
+        ("goose", (), GOOSE, {"1_a.sql": "select 0;"}, "`1_a.sql` as it was"),
+        ("golang-migrate", ("1",), MIGRATE, {"3_mine.down.sql": "select 0;"}, None),
+        ("alembic", ("a",), ALEMBIC, {"v/mine.py": revision("mine", "a", "raise")}, "`v/mine.py` as it was"),
+        (
+            "alembic",
+            ("a",),
+            ALEMBIC,
+            {"v/b.py": revision("b", "a"), "v/mine.py": revision("mine", "b")},
+            "`v/mine.py` as it was",
+        ),
+        ("alembic", ("a",), ALEMBIC, {"v/mine.py": None, "v/renamed.py": ALEMBIC["v/mine.py"]}, None),
+        ("liquibase", (), CHANGELOG, {"log.sql": MORE}, None),
+        ("liquibase", (), {"log.sql": MORE}, CHANGELOG, "`log.sql`, which the change no longer has"),
+    ],
+)
+def test_a_push_takes_back_what_a_database_may_have_applied(
+    tool: str, applied: tuple[str, ...], old: dict[str, str], changed: dict[str, str | None], message: str | None
+) -> None:
+    new = {name: text for name, text in {**old, **changed}.items() if text is not None}
+    found = taken_back(applied, read_history(tool, old), old, read_history(tool, new), new)
+    assert (found is None) == (message is None), found
+    assert (message or "") in (found or "")
