@@ -13,9 +13,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from layersite.data.bring import clone_batch
 from layersite.data.fill import complete
 from layersite.model.catalog import Catalog
-from layersite.model.database import Data, Golden
+from layersite.model.database import Brought, Data, Golden
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.yaml import dump
 from layersite.playbooks import Playbooks
@@ -219,17 +220,35 @@ def test_the_bot_brings_and_takes_away(ground: Ground, golden: Golden) -> None:
     assert ground.there() == set()
 
 
-def wanting(golden: str | None = None, again: int | None = None) -> Environment:
+def wanting(golden: str | None = None) -> Environment:
     """The environment web-1, whose database is made from `golden`."""
-    data = {"shop": Data(name="roles_web_1__shop", golden=golden, again=again)}
+    data = {"shop": Data(name="roles_web_1__shop", golden=golden)}
     return Environment(name="web-1", cluster="in-cluster", namespace="roles-web-1", slice={}, data=data)
 
 
 @dataclass
 class App:
-    """What the pods of web-1 do: they sign in with their Secret."""
+    """The pods of web-1: they get their database, and sign in with their Secret."""
 
     ground: Ground
+
+    def bring(self, golden: str | None = None, again: int = 0) -> dict[str, Any]:
+        """Bring them their database as the module does, and return what became of it."""
+        server = {"engine": "postgresql", "host": "127.0.0.1", "port": self.ground.server.port}
+        database = {"name": "shop", "golden": golden, "again": again, "quiet": None, **server}
+        place = {"name": "web-1", "namespace": f"{PREFIX}web-1", "context": None, "generation": 1}
+        settings = {"site": SITE, "prefix": PREFIX, "reset": False, "timeout": 2}
+        result = {"result": str(self.ground.root / "result.json")}
+        wanted = {"environments": [{**place, "databases": [database]}], **settings, **result}
+        found: dict[str, Any] = clone_batch(wanted, False, lambda context: self.ground.cluster)["environments"]["web-1"]
+        assert found["is_fine"], found
+        return found
+
+    def has_begun_again(self, golden: str, again: int) -> bool:
+        """Whether a pod goes when the database is brought."""
+        self.ground.cluster.put({"kind": "Pod", "metadata": {"name": "web", "namespace": f"{PREFIX}web-1"}})
+        self.bring(golden, again)
+        return not self.ground.cluster.items(f"/api/v1/namespaces/{PREFIX}web-1/pods")
 
     def run(self, *statements: str) -> Any:
         """Run statements and return the last one's first value."""
@@ -261,8 +280,9 @@ def test_the_app_s_own_command_fills_it_once(ground: Ground) -> None:
     code = f"import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute({sql!r})"
     (ground.root / "data" / "shop").mkdir(parents=True)
     (ground.root / "data" / "shop" / "fixtures.yaml").write_text(dump({"command": [sys.executable, "-c", code]}))
-    playbooks, app = Playbooks(ground.root, Catalog(ground.root, {}, {})), App(ground)
-    (brought,) = playbooks.databases([wanting()])["web-1"].databases
+    app = App(ground)
+    (found,) = app.bring()["databases"]
+    brought = Brought.model_validate(found)
     app.run("CREATE TABLE customer (id serial)")
     for _ in range(2):
         complete(ground.root, brought)
@@ -270,15 +290,12 @@ def test_the_app_s_own_command_fills_it_once(ground: Ground) -> None:
 
 
 def test_what_is_wanted_anew_is_made_anew_and_its_pods_begin_again(ground: Ground, golden: Golden) -> None:
-    playbooks, app = Playbooks(ground.root, Catalog(ground.root, {}, {})), App(ground)
-    playbooks.databases([wanting(golden.name)])
+    app, path = App(ground), f"/api/v1/namespaces/{PREFIX}web-1/secrets/database-shop"
+    app.bring(golden.name)
     before = ground.secret("web-1")
     app.run("DELETE FROM orders")
-    pod = {"kind": "Pod", "metadata": {"name": "web", "namespace": "roles-web-1"}}
-    pods = []
-    for again in (None, 1, 1):
-        ground.cluster.put(pod)
-        assert playbooks.databases([wanting(golden.name, again)])["web-1"].problem is None
-        pods.append(bool(ground.cluster.items("/api/v1/namespaces/roles-web-1/pods")))
-    assert (app.run("SELECT count(*) FROM orders"), pods) == (100, [True, False, True])
-    assert ground.secret("web-1") == before
+    assert [app.has_begun_again(golden.name, again) for again in (0, 1, 1)] == [False, True, False]
+    assert (app.run("SELECT count(*) FROM orders"), ground.secret("web-1")) == (100, before)
+    labels = ground.cluster.objects[path]["metadata"]["labels"]
+    labels["layersite.dev/clone-built"] = "of another"  # as a run leaves it that was killed before the pods began again
+    assert [app.has_begun_again(golden.name, 1) for _ in range(2)] == [True, False]
