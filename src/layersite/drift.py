@@ -76,8 +76,12 @@ class Inspector:
 
     def _look(self, name: str, entry: Entry, with_diff: bool, applications: "Mapping[str, Application]") -> Drift:
         assert entry.environment is not None  # noqa: S101 - `look` gives only those that live
-        wanted = as_now(self.world, entry.environment)
-        found = [*_lock_findings(entry.environment.render, wanted.render), *self._edits(name, entry)]
+        edits = [*self._edits(name, entry)]
+        try:
+            wanted = as_now(self.world, entry.environment)
+        except InvalidInputError as error:
+            return Drift(name, (Finding("inputs", f"it can no longer be planned: {error}"), *edits))
+        found = [*_lock_findings(entry.environment.render, wanted.render), *edits]
         text = self._to_render(name, wanted) if found and with_diff else ""
         live = self._live(name, applications)
         found += [Finding("live", finding) for finding, _ in live]

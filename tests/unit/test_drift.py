@@ -75,6 +75,14 @@ def test_it_says_which_kind_of_input_changed(live: Path, run: Run, file: str, te
     run("drift")
 
 
+def test_what_can_no_longer_be_planned_is_told(live: Path, run: Run) -> None:
+    with (live / "layersite.yaml").open("a") as file:
+        file.write("dependencies: mock\n")
+    ((kind, text),) = drifts(run)["cart-42"]
+    assert kind == "inputs"
+    assert text.startswith("it can no longer be planned: ")
+
+
 def test_an_app_that_it_does_not_show_is_no_drift(live: Path, run: Run) -> None:
     write(live / "apps/extra/app.yaml", "base: {directory: base}\n")
     run("drift")
