@@ -1,6 +1,6 @@
 """The bot's loop: observe, plan, render, commit once, follow to the end; each verb of the CLI is one method."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -62,6 +62,13 @@ class Decided:
     since: Mapping[str, str]
     answers: Mapping[str, Sequence[Answer]]
 
+    @property
+    def alive(self) -> list[Environment]:
+        """The environments that live now."""
+        results = {action.name: action.result for action in self.outcome.plan.actions if action.verb != "leave"}
+        known = {name: entry.environment for name, entry in self.snapshot.entries.items()} | results
+        return [each for each in known.values() if isinstance(each, Environment)]
+
 
 @dataclass(frozen=True)
 class Bot:
@@ -86,21 +93,23 @@ class Bot:
         """Bring every environment where its changes say, and see it there; as `decide`, then `follow`."""
         return self.follow(self.decide(dry_run=dry_run, yes=yes, only=only))
 
-    def decide(self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = ()) -> Decided:
+    def decide(
+        self, *, dry_run: bool = False, yes: bool = False, only: Iterable[str] = (), visited: Collection[str] = ()
+    ) -> Decided:
         """Commit what the changes say, or those of the changes named in `only` (`repository#42`).
 
-        Removals beyond the cap are held back unless `yes`. What others were faster with is decided again, on what they
-        left. Raises LayersiteError where nothing can be decided.
+        Those in `visited` are woken if they sleep. Removals beyond the cap are held back unless `yes`. What others were
+        faster with is decided again, on what they left. Raises LayersiteError where nothing can be decided.
         """
-        decided = self._decide(dry_run, yes, only)
+        decided = self._decide(dry_run, yes, only, visited)
         for _ in range(_ROUNDS - 1):
             if not decided.outcome.overtaken:
                 break
             self.tell("others wrote meanwhile, looking again")
-            decided = _continued(decided, self._decide(dry_run, yes, only))
+            decided = _continued(decided, self._decide(dry_run, yes, only, visited))
         return decided
 
-    def _decide(self, dry_run: bool, yes: bool, only: Iterable[str]) -> Decided:
+    def _decide(self, dry_run: bool, yes: bool, only: Iterable[str], visited: Collection[str]) -> Decided:
         """Decide and commit once."""
         self.tell(f"reading environments, and the open changes of {len(self.site.repositories)} repositories")
         with ThreadPoolExecutor(3) as pool:
@@ -108,7 +117,7 @@ class Bot:
             heads = pool.submit(self._heads).result()
             changes, snapshot = listing.result(), reading.result()
         asked = self.follower.asked({each.name: each.changes for each in group(changes, self.site.repositories)})
-        world, now = replace(self._world(snapshot, heads), asked=asked), self.now()
+        world, now = replace(self._world(snapshot, heads), asked=asked, visited=visited), self.now()
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
             plan = self._select(plan, changes, only) if only else self.hold(plan, world, snapshot)

@@ -5,7 +5,7 @@ Events that arrive during a run are served together by the next, so a burst beco
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +14,22 @@ from threading import Event, Thread
 from layersite.forge.webhook import SignatureError, webhook_change
 from layersite.model.errors import ForgeError, LayersiteError
 from layersite.reconcile import Bot, Decided
+from layersite.waker import Waker
 
 __all__ = ["Service", "pause"]
 
 _LONGEST_BODY = 2_000_000
 _FOLLOWED_AT_ONCE = 32
 _MINUTE = 60.0
+_WAITING = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'",
+    "Cache-Control": "no-store",
+    "Retry-After": "5",
+    "X-Robots-Tag": "noindex",
+}
+"""What a visitor of an environment that wakes up gets beside the page."""
 _MOST_PUSHES = 1000
 
 
@@ -43,9 +53,10 @@ class Service:
     tell: Callable[[str], None]
     wake: Event = field(default_factory=Event)
     stop: Event = field(default_factory=Event)
+    waker: Waker = field(default_factory=Waker)
 
     def listen(self, host: str, port: int) -> ThreadingHTTPServer:
-        """Answer POST /webhook and GET /healthz in a thread, until the returned server is shut down."""
+        """Answer webhooks, health checks and visitors of what sleeps in a thread, until the server is shut down."""
         server = ThreadingHTTPServer((host, port), _handler(self))
         Thread(target=server.serve_forever, name="webhooks", daemon=True).start()
         return server
@@ -59,7 +70,8 @@ class Service:
                 self.stop.wait(pause(pushes, time.monotonic(), bot.site.environments.pushes_per_minute))
                 self.wake.clear()
                 try:
-                    decided = bot.decide()
+                    decided = bot.decide(visited=self.waker.called())
+                    self.waker.learn(decided.alive if bot.site.waker else ())
                     if decided.outcome.commit is not None:
                         pushes.append(time.monotonic())
                     pool.submit(self._follow, bot, decided)
@@ -96,16 +108,30 @@ class Service:
             self.wake.set()
         return 202
 
+    def visit(self, host: str) -> str | None:
+        """Return the page for who asks for `host`, whose environment is then woken; None if there is none."""
+        found = self.waker.visit(host)
+        if found is None:
+            return None
+        page, is_news = found
+        if is_news:
+            self.wake.set()
+        return page
+
 
 def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """The two addresses of the service."""
+        """Webhooks, health checks, and any address of an environment that sleeps."""
 
         timeout = 10
 
         def do_GET(self) -> None:
-            """Say that the process is alive."""
-            self._answer(200 if self.path == "/healthz" else 404)
+            """Say that the process is alive, or that an environment wakes up."""
+            page = service.visit(self.headers.get("Host", ""))
+            if page is None:
+                self._answer(200 if self.path == "/healthz" else 404)
+            else:
+                self._answer(503, page.encode(), _WAITING)
 
         def do_POST(self) -> None:
             """Take a webhook."""
@@ -117,10 +143,12 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
             else:
                 self._answer(service.hear(dict(self.headers.items()), self.rfile.read(int(length))))
 
-        def _answer(self, status: int) -> None:
+        def _answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep requests, which anyone can send, out of the log."""

@@ -192,10 +192,10 @@ class Team:
         return [self.bed.gitea_token, self.bed.argocd_admin_token, self.bed.webhook_secret]
 
     @contextmanager
-    def serving(self, every: int = 60) -> Iterator[str]:
+    def serving(self, every: int = 60, host: str = "127.0.0.1") -> Iterator[str]:
         """Run `layersite serve` and have the forge's webhooks wake it; yields its address."""
         argv = [str(Path(sys.executable).with_name("layersite")), "--site", str(self.site), "serve"]
-        argv += ["--port", "0", "--every", str(every)]
+        argv += ["--host", host, "--port", "0", "--every", str(every)]
         secret = uuid4().hex
         log = self.site.parent / "serve.log"
         with log.open("w") as file:

@@ -301,6 +301,8 @@ class Site(Model):
     """How long an environment without a change lives."""
     lease: Leases = Leases()
     working_hours: WorkingHours | None = None
+    waker: bool = False
+    """Whether what sleeps has no route, so that one for `*.<domain>` leads its visitors to `serve`, which wakes it."""
     capacity: Capacity = Capacity()
     limits: Limits = Limits()
     images: Images = Images()

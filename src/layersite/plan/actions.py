@@ -1,6 +1,6 @@
 """From what should be and what is to a plan: one action with its reason for every environment."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from layersite.plan.group import Group, group
 from layersite.plan.lease import renew
 from layersite.plan.model import Action, Plan, Refusal
 from layersite.plan.obey import Told, obey
-from layersite.plan.rest import AWAKE, Rest, decide_rest
+from layersite.plan.rest import ASLEEP_LABEL, AWAKE, Rest, called, decide_rest
 
 __all__ = ["make_plan", "plan_again", "plan_named", "plan_renewals", "plan_rest", "remove"]
 
@@ -52,24 +52,30 @@ def _with_changes(world: World, each: Group, now: datetime) -> tuple[Action | No
         if _is_named(current):
             text = f"the name is taken by an environment that was asked for by hand; `teardown {each.name}` frees it"
             return None, Refusal(each.name, text)
-        told = _told(world, each.name, now)
+        labels = {label for change in each.changes for label in change.labels}
+        told = _told(world, each.name, now, labels)
         known = told.environment if told else current
         if told and told.teardown:
             return remove(told.environment, "teardown", told.teardown), None
         if _has_ended(known, now) and known.members == members:
             return remove(known, "expired", _ended(known)), None
         lease = renew(world.site, known, members, now)
-        labels = {label for change in each.changes for label in change.labels}
         rest = decide_rest(world.site, known, members, lease, now, labels)
         return _converge(world, each.name, members, lease, rest, known.heard if known else None), None
     except LayersiteError as error:
         return Action("leave", each.name, "it cannot be planned, see the refusals"), Refusal(each.name, str(error))
 
 
-def _told(world: World, name: str, now: datetime) -> Told | None:
-    """Return the environment as comments want it, None if there is none."""
+def _told(world: World, name: str, now: datetime, labels: Collection[str] = ()) -> Told | None:
+    """Return the environment as comments and visitors want it, None if there is none; a label outdoes a visitor."""
     current = world.current.get(name)
-    return obey(world.site, current, world.asked.get(name, ()), now) if isinstance(current, Environment) else None
+    if not isinstance(current, Environment):
+        return None
+    told = obey(world.site, current, world.asked.get(name, ()), now)
+    if name not in world.visited or current.state == "active" or ASLEEP_LABEL in labels:
+        return told
+    call = called(world.site, "active", None, "a visitor", now)
+    return replace(told, environment=told.environment.model_copy(update={"call": call}))
 
 
 def _decided(name: str, decide: Callable[[], Action], refusals: list[Refusal]) -> Action:
@@ -217,7 +223,8 @@ def _without_change(world: World, name: str, now: datetime) -> Action:
         return remove(current, "closed", f"{_list(current.members)} is no longer open")
     if _has_ended(current, now):
         return remove(current, "expired", _ended(current))
-    rest = decide_rest(world.site, current, current.members, current.lease, now)
+    told = _told(world, name, now)
+    rest = decide_rest(world.site, told.environment if told else current, current.members, current.lease, now)
     return _converge(world, name, current.members, current.lease, rest)
 
 

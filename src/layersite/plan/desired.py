@@ -40,7 +40,8 @@ class World:
     one that it does not have; without it, images are rendered by tag. `choose` returns what a database that suits
     members is made from, and raises LayersiteError where there is nothing; of one that there is it gets data and
     members until now, and returns None where it stays as it is. Without it, no clones are planned with goldens.
-    Environments in `resetting` choose anew. `asked` is what people want by comments.
+    Environments in `resetting` choose anew. `asked` is what people want by comments,
+    and those in `visited` somebody wants to see.
     """
 
     site: Site
@@ -53,6 +54,7 @@ class World:
     choose: Choose | None = None
     resetting: Collection[str] = ()
     asked: Mapping[str, Sequence[Asked]] = field(default_factory=dict)
+    visited: Collection[str] = ()
 
 
 def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member, ...]:

@@ -10,7 +10,7 @@ from layersite.model.yaml import Yaml
 
 __all__ = ["RENDERED_FROM", "changed_parts", "is_renewal", "is_untouched", "lock", "rollout"]
 
-RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds"}
+RENDERED_FROM = {"organization", "cluster", "exposure", "dependencies", "limits", "allowed_kinds", "waker"}
 """The parts of the site that manifests are made from; the rest may change without rendering anything anew."""
 _CONTRACT = "environment.yaml"
 _NOT_RENDERED = {"lease", "call", "heard"}

@@ -91,7 +91,8 @@ class Renderer:
         items += wiring.secret_objects(app.secrets)
         if app.expose is not None:
             service, port = wiring.entry_service(name, app, wiring.services(items))
-            items.append(wiring.route(self._site, environment, name, service, port))
+            if environment.state == "active" or not self._site.waker:  # else the waker's own route takes its host
+                items.append(wiring.route(self._site, environment, name, service, port))
             items.append(boundary.allow_gateway(self._site, name, service, port))
         return items
 

@@ -1,12 +1,14 @@
 """Comments that ask for something: how they are read, who is obeyed, and what is answered."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from layersite.model.command import Asked, Command, is_command, read_command
 from layersite.model.environment import Environment, Lease, Tombstone
+from layersite.model.life import Call
 from layersite.plan import Plan, World, answers, make_plan
 from layersite.plan.lease import begin
 
@@ -153,3 +155,22 @@ def test_a_change_that_gets_no_environment_says_so(world: Build) -> None:
     empty.asked["cart-7"] = (ask("wake"),)  # type: ignore[index] # a plain dict in tests
     ((is_done, text),) = said(empty, make_plan(empty, [fork], NOW))
     assert (is_done, "there is no environment" in text, "forge.forks" in text) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "visited", "state"),
+    [
+        pytest.param((), {"cart-7"}, "active", id="whom somebody wants to see"),
+        pytest.param(("layersite/asleep",), {"cart-7"}, "asleep", id="a label outdoes a visitor"),
+        pytest.param((), {"cart-8"}, "asleep", id="somebody else"),
+    ],
+)
+def test_a_visitor_wakes_what_sleeps(world: Build, labels: tuple[str, ...], visited: set[str], state: str) -> None:
+    change = make_change("cart", 7, labels=labels)
+    asleep = settle(world(), make_change("cart", 7, labels=("layersite/asleep",)))[0]
+    asleep = asleep.model_copy(update={"call": Call(state="asleep", by="mona")})
+    plan = make_plan(replace(world((asleep,)), visited=visited), [change], NOW)
+    result = only(plan).result or asleep
+    assert isinstance(result, Environment)
+    assert result.state == state
+    assert (result.call != asleep.call) == (state == "active")
