@@ -219,6 +219,13 @@ def test_copied_secrets_need_the_right_to_read_them() -> None:
     assert "may not get secrets" in in_cluster(cluster, apps=apps)["right to clean up"].text
 
 
+def test_databases_need_the_right_to_write_secrets_and_to_let_pods_begin_again() -> None:
+    cluster = replace(healthy_cluster(), denied={"create secrets", "delete pods"})
+    assert in_cluster(cluster)["right to clean up"].state == "ok"
+    site = Site.model_validate({**SITE.model_dump(), "databases": {"shop": {"host": "db.databases.svc"}}})
+    assert "may not create secrets, delete pods" in in_cluster(cluster, site)["right to clean up"].text
+
+
 def test_an_exclusion_that_hides_addresses() -> None:
     cluster = healthy_cluster()
     rules = "- apiGroups: ['', discovery.k8s.io]\n  kinds: [Endpoints, EndpointSlice]\n"
