@@ -15,11 +15,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.e2e.many import argo_cd_alone, layersite_alone, measure_many
+from benchmarks.e2e.many import TINY, argo_cd_alone, layersite_alone, measure_many
 from benchmarks.e2e.measure import Bench
 from benchmarks.e2e.seen import Seen, committing, listening, watching
-from benchmarks.e2e.sides import Generator, Side, github_shaped
+from benchmarks.e2e.sides import Generator, Side, github_shaped, same_objects
 from benchmarks.e2e.table import SIDES, machine, table
+from layersite.model.yaml import dump
 from layersite.place import Place
 from layersite.process import let_git_sign_in
 from tests.e2e.team import Team, make_team
@@ -92,33 +93,39 @@ def _measure(bench: Bench, team: Team, folder: Path, options: argparse.Namespace
     repository = Path(team.bed.directory, "gitea", "data", "gitea-repositories", team.name, "environments.git")
     with committing(bench.seen, repository, f"{team.name}-"), listening(github_shaped(team)) as github:
         ours = Side(team, "web", clones / "web")
-        hooked = Generator(team, "hook", clones / "hook", SIDES[1], github=github)
-        polled = Generator(team, "poll", clones / "poll", SIDES[2])
-        alone = Generator(team, "dirs", clones / "dirs", SIDES[1])
-        sides = (ours, hooked, polled, alone)
+        twin = Generator(team, "twin", clones / "twin", SIDES[1], github=github, twin=True)
+        hooked = Generator(team, "hook", clones / "hook", SIDES[2], github=github)
+        polled = Generator(team, "poll", clones / "poll", SIDES[3])
+        tiny_twin = Generator(team, "tiny", clones / "tiny", SIDES[1])
+        tiny = Generator(team, "dirs", clones / "dirs", SIDES[2])
+        sides = (ours, twin, hooked, polled, tiny_twin, tiny)
         for side in sides:
             side.clone()
-        _measure_changes(bench, ours, hooked, options)
+        _measure_changes(bench, (ours, twin, hooked), options)
         _measure_polled(bench, polled, options.polled)
         if options.many:
             argocd = Place(team.site).argocd(Place(team.site).load()[0])
             assert argocd is not None
-            _say(f"{options.many} in one push, layersite")
-            measure_many(bench, ours, options.many, layersite_alone(team))
-            _say(f"{options.many} in one push, Argo CD alone")
-            measure_many(bench, alone, options.many, argo_cd_alone(alone, argocd))
+            measured = {ours: layersite_alone(team)}
+            measured[tiny_twin] = argo_cd_alone(tiny_twin, argocd, same_objects(team, "tiny"))
+            measured[tiny] = argo_cd_alone(tiny, argocd, dump(TINY))
+            for side, push in measured.items():
+                _say(f"{options.many} in one push, {side.name}")
+                measure_many(bench, side, options.many, push)
         return {f"{each.name} ({each.repository})": len(_left(team, each.prefix)) for each in sides}
 
 
-def _measure_changes(bench: Bench, ours: Side, hooked: Generator, options: argparse.Namespace) -> None:
+def _measure_changes(bench: Bench, sides: tuple[Side, Generator, Generator], options: argparse.Namespace) -> None:
+    ours, *peers = sides
     with ours.team.serving():
-        hooked.start()
-        for number in range(options.changes):  # in turn, so that what else the machine does hits both
-            for side in (ours, hooked):
+        for peer in peers:
+            peer.start()
+        for number in range(options.changes):  # in turn, so that what else the machine does hits all
+            for side in sides:
                 _say(f"change {number + 1} of {options.changes}, {side.name}")
                 bench.live(side, f"one-{number}")
         for number in range(options.rounds):
-            for side in (ours, hooked):
+            for side in sides:
                 _say(f"{options.at_once} at once, round {number + 1} of {options.rounds}, {side.name}")
                 bench.together(side, [f"round-{number}-{each}" for each in range(options.at_once)])
 

@@ -16,9 +16,9 @@ from layersite.store import Write, directory_of
 from tests.e2e.team import Team
 from tests.template.helpers import git
 
-__all__ = ["argo_cd_alone", "layersite_alone", "measure_many"]
+__all__ = ["TINY", "argo_cd_alone", "layersite_alone", "measure_many"]
 
-_OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tiny"}, "data": {"text": "hello"}}
+TINY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tiny"}, "data": {"text": "hello"}}
 Push = Callable[[list[str], list[str]], float]
 """Adds and removes the environments of these names and tells Argo CD; returns when the push was done."""
 
@@ -41,7 +41,7 @@ def layersite_alone(team: Team) -> Push:
     """Return what has the bot's renderer, store and nudge do it; each environment gets its quota and policies too."""
     base = team.site / "apps" / "tiny" / "base"
     base.mkdir(parents=True)
-    (base / "all.yaml").write_text(dump(_OBJECT), encoding="utf-8")
+    (base / "all.yaml").write_text(dump(TINY), encoding="utf-8")
     (base.parent / "app.yaml").write_text(dump({"base": {"directory": "base"}}), encoding="utf-8")
     bot = Place(team.site).bot(lambda step: None)
     world = World(bot.site, bot.catalog, __version__)
@@ -61,8 +61,8 @@ def layersite_alone(team: Team) -> Push:
     return push
 
 
-def argo_cd_alone(side: Side, argocd: ArgoCD) -> Push:
-    """Return what writes the ConfigMap alone with git, for a git files generator; Argo CD makes the namespaces."""
+def argo_cd_alone(side: Side, argocd: ArgoCD, manifests: str) -> Push:
+    """Return what writes `manifests` with git, for a git files generator; Argo CD makes the namespaces."""
     files = [{"path": "environments/*/*/environment.yaml"}]
     generator = {"git": {"repoURL": side.url, "revision": "refs/heads/main", "files": files}}
     source = {"repoURL": side.url, "targetRevision": "refs/heads/main", "path": "{{ .path.path }}/manifests"}
@@ -74,8 +74,8 @@ def argo_cd_alone(side: Side, argocd: ArgoCD) -> Push:
         if removed:
             shutil.rmtree(side.folder / "environments")
         contents = {f"{directory_of(name)}/environment.yaml": dump({"name": name}) for name in added}
-        manifests = {f"{directory_of(name)}/manifests/all.yaml": dump(_OBJECT) for name in added}
-        after = side.commit("main", "main", contents | manifests)
+        contents |= {f"{directory_of(name)}/manifests/all.yaml": manifests for name in added}
+        after = side.commit("main", "main", contents)
         moment = side.push("main")
         paths = [f"{directory_of(name)}/environment.yaml" for name in (*added, *removed)]
         assert argocd.nudge(side.url, "main", before, after, paths) == ()

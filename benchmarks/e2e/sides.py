@@ -3,19 +3,22 @@
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from layersite.model.yaml import dump_all, load_all
 from tests.e2e.team import Team
 from tests.template.helpers import git
 
-__all__ = ["Change", "Generator", "Side", "application_set", "github_shaped"]
+__all__ = ["Change", "Generator", "Side", "application_set", "github_shaped", "same_objects"]
 
 _FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
@@ -110,11 +113,13 @@ class Generator(Side):
     """Argo CD's generator, for which the repository holds manifests; it commits nothing.
 
     `github` is the address of a forge in GitHub's shape: with it, Argo CD is told of each event at once, which it
-    understands for GitHub and never for Gitea. Without it, it looks every 30 seconds.
+    understands for GitHub and never for Gitea. Without it, it looks every 30 seconds. A `twin` gets the objects that
+    layersite's environments hold beside their app, as Argo CD's users would write them.
     """
 
     commits: bool = False
     github: str = ""
+    twin: bool = False
 
     @property
     def prefix(self) -> str:
@@ -122,14 +127,19 @@ class Generator(Side):
         return f"{self.team.name}{self.repository}-"
 
     def prepare(self, branch: str, start: str) -> str:
-        """Commit a manifest that names a new image."""
+        """Commit manifests that name a new image."""
         tag = uuid4().hex
         digest = self.team.build(self.repository, tag, tag)
-        text = (self.team.site / "apps" / "web" / "base" / "all.yaml").read_text(encoding="utf-8")
         place = f"{self.team.bed.registry}/{self.team.name}"
-        manifests = text.replace(f"{place}/web:latest", f"{place}/{self.repository}@{digest}")
-        self.commit(branch, start, {"deploy/all.yaml": manifests})
+        text = re.sub(rf"{place}/web:\w+", f"{place}/{self.repository}@{digest}", self._manifests)
+        self.commit(branch, start, {"deploy/all.yaml": text.replace("render--web", f"{self.repository}-{branch}")})
         return digest
+
+    @cached_property
+    def _manifests(self) -> str:
+        if self.twin:
+            return same_objects(self.team, "web")
+        return (self.team.site / "apps" / "web" / "base" / "all.yaml").read_text(encoding="utf-8")
 
     def start(self) -> None:
         """Make the ApplicationSet."""
@@ -151,6 +161,17 @@ class Generator(Side):
         headers = {"X-GitHub-Event": "pull_request", "X-Hub-Signature-256": f"sha256={signature}"}
         url = self.team.bed.applicationset_webhook_url
         httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False).raise_for_status()
+
+
+def same_objects(team: Team, app: str) -> str:
+    """Return what an environment of layersite holds that isolates `app`, without its name and what is for layersite."""
+    folder = team.site.parent / f"twin-{app}"
+    team.layersite("render", "--app", app, "--directory", str(folder))
+    found = [item for path in sorted(folder.glob("manifests/*")) for item in load_all(path.read_text(), path.name)]
+    items = [item for item in found if item["kind"] != "Namespace"]
+    for item in items:
+        del item["metadata"]["namespace"], item["metadata"]["annotations"]
+    return dump_all(items)
 
 
 def application_set(generator: dict[str, Any], name: str, source: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
@@ -81,8 +82,9 @@ class Follower:
         if self.conversation is None:
             return {}
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            asked = {name: list(pool.map(self._asked, changes)) for name, changes in people.items()}
-        return {name: found for name, each in asked.items() if (found := [one for part in each for one in part])}
+            asked = {name: pool.map(self._asked, changes) for name, changes in people.items()}
+            found = {name: list(chain.from_iterable(each)) for name, each in asked.items()}
+        return {name: each for name, each in found.items() if each}
 
     def _asked(self, change: Change) -> list[Asked]:
         try:

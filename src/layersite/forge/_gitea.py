@@ -61,7 +61,7 @@ class Pull(Received):
     labels: list[Label] | None = None
     draft: bool | None = None
     merge_base: str = ""
-    comments: int = 0
+    comments: int | None = None
 
 
 class File(Received):

@@ -12,8 +12,8 @@ __all__ = ["Comments"]
 
 _WRITERS = {"write", "admin", "owner"}
 _DONE, _REFUSED = "+1", "-1"
-Stamp = tuple[str, int]
-"""What moves with each new comment of a pull request."""
+Stamp = tuple[str, int | None]
+"""When a pull request last moved, and how many comments it has, where the forge says."""
 
 
 class Comments:
@@ -27,6 +27,8 @@ class Comments:
 
     def asked(self, change: Change, stamp: Stamp | None, path: str, what: str) -> list[Asked]:
         """Return what is asked on `change` and unanswered; `path` is its repository's. Raises ForgeError."""
+        if stamp is not None and stamp[1] == 0:
+            return []
         known = self._known.get(change.key)
         if known is None or stamp is None or known[0] != stamp:
             found = self._http.listing(f"{path}/issues/{change.number}/comments", Comment, what, lambda each: each.id)
@@ -35,7 +37,7 @@ class Comments:
                 for each in found
                 if is_command(each.body) and not self._is_answered(path, each.id, what)
             ]
-            known = self._known[change.key] = (stamp or ("", 0), asked)
+            known = self._known[change.key] = (stamp or ("", None), asked)
         return [each for each in known[1] if each.comment not in self._answered]
 
     def answer(self, asked: Asked, is_done: bool, path: str, what: str) -> None:
