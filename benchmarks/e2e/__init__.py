@@ -106,10 +106,12 @@ def _measure(bench: Bench, team: Team, folder: Path, options: argparse.Namespace
         if options.many:
             argocd = Place(team.site).argocd(Place(team.site).load()[0])
             assert argocd is not None
-            measured = {ours: layersite_alone(team)}
-            measured[tiny_twin] = argo_cd_alone(tiny_twin, argocd, same_objects(team, "tiny"))
-            measured[tiny] = argo_cd_alone(tiny, argocd, dump(TINY))
-            for side, push in measured.items():
+            pushes = (
+                (ours, layersite_alone(team)),
+                (tiny_twin, argo_cd_alone(tiny_twin, argocd, same_objects(team, "tiny"))),
+                (tiny, argo_cd_alone(tiny, argocd, dump(TINY))),
+            )
+            for side, push in pushes:
                 _say(f"{options.many} in one push, {side.name}")
                 measure_many(bench, side, options.many, push)
         return {f"{each.name} ({each.repository})": len(_left(team, each.prefix)) for each in sides}
