@@ -141,8 +141,10 @@ def _make_data(server: MariaDBServer, user: int | None, data: Path | None) -> No
         "--skip-test-db",
         "--auth-root-authentication-method=normal",
     ]
+    environment = {**os.environ, "TMPDIR": str(server.folder)}
+    groups: list[int] | None = [] if user else None
     subprocess.run(
-        install, user=user, group=user, extra_groups=[] if user else None, check=True, capture_output=True, cwd="/"
+        install, user=user, group=user, extra_groups=groups, check=True, capture_output=True, cwd="/", env=environment
     )
 
 
