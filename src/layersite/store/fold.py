@@ -27,8 +27,6 @@ _STALE = 600
 """Seconds after which a request whose writer died is dropped: what it wants may no longer be wanted."""
 _PATIENCE = 3
 """How often a writer looks before it takes the place of the oldest."""
-_LONGEST_LOOK = 2
-"""Waits no longer grow from here: what is waited for is another writer's push."""
 
 Trees = Mapping[str, pygit2.Oid | None]
 
@@ -71,6 +69,7 @@ class FoldingStore(Store):
         for attempt in range(self._attempts):
             if refusal is not None and not refusal.is_passing:
                 break
+            began = time.monotonic()
             pending = clone.refs(f"{_PENDING}*")
             if ref not in pending:
                 return clone.fetch()
@@ -78,7 +77,7 @@ class FoldingStore(Store):
             refusal = self._fold(clone) if is_mine else None
             if is_mine and refusal is None:
                 return clone.tip
-            self._wait(min(attempt, _LONGEST_LOOK))
+            self._wait(attempt, began)
         raise StoreError(self._explain(refusal or Refusal("race", "other writers were first")))
 
     def _request(self, clone: Clone, writes: Sequence[Write], trees: Trees, subject: str) -> pygit2.Oid:
@@ -93,10 +92,11 @@ class FoldingStore(Store):
         """Leave the request on the host; return why that is not possible."""
         refusal = None
         for attempt in range(self._attempts):
+            began = time.monotonic()
             refusal = clone.move({ref: ("", str(request))})
             if refusal is None or not refusal.is_passing or clone.refs(ref):
                 break
-            self._wait(attempt)
+            self._wait(attempt, began)
         if refusal is not None and refusal.kind == "unknown":
             clone.fetch()  # which fails for good reason if it is the clone that is broken
         return refusal

