@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +111,8 @@ class Argo:
         if not self.is_up():
             raise ArgoCDError("Argo CD is down")
         repository = pygit2.Repository(str(self.repository))
-        tip = repository.references["refs/heads/main"].peel(pygit2.Commit).id
-        entries = read_snapshot(repository, tip, {}, Parsed(self.repository.with_suffix(".seen"))).entries.values()
+        branch, seen = repository.references.get("refs/heads/main"), Parsed(self.repository.with_suffix(".seen"))
+        entries = read_snapshot(repository, branch and branch.peel(pygit2.Commit).id, {}, seen).entries.values()
         alive = {each.environment.namespace for each in entries if each.environment}
         for namespace in alive:
             for kind in ("applications", "namespaces"):
@@ -156,11 +156,20 @@ class Books:
         return {stone.name: None for stone in tombstones}
 
     def secrets(self, environments: Sequence[Environment]) -> dict[str, str | None]:
-        for each in environments:
-            self.cluster.put("secrets", each.namespace)
-        return {each.name: None for each in environments}
+        there = {
+            each.name: each.namespace for each in environments if each.namespace in self.cluster.held("namespaces")
+        }
+        for namespace in there.values():
+            self.cluster.put("secrets", namespace)
+        return {each.name: None if each.name in there else "there is no namespace" for each in environments}
 
     def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
         for each in environments:
             self.cluster.put("databases", each.namespace)
         return {each.name: Delivery() for each in environments}
+
+    def sweep(self, living: Collection[str]) -> None:
+        """Remove the databases of what does not live, as `reap` does."""
+        for namespace in sorted(self.cluster.held("databases")):
+            if namespace.removeprefix("env-") not in living:
+                self.cluster.remove("databases", namespace)
