@@ -3,9 +3,11 @@
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
@@ -111,9 +113,13 @@ class Console:
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Show one table."""
+        cells = [[plain(cell) for cell in row] for row in rows]
+        if not self._out.is_terminal:  # nothing is wrapped there, and rich would take most of a run on many rows
+            self._out.out("\n".join(_columns([[*header], *cells])), highlight=False)
+            return
         table = Table(*header, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(plain(cell)) for cell in row))
+        for row in cells:
+            table.add_row(*map(Text, row))
         self._out.print(table)
 
     def line(self, text: str) -> None:
@@ -134,6 +140,15 @@ class Console:
 
     def _print_json(self, data: Yaml) -> None:
         self._out.print(json.dumps(data, indent=2, sort_keys=True), soft_wrap=True)
+
+
+def _columns(rows: list[list[str]]) -> Iterator[str]:
+    """Yield the lines of `rows` with each column as wide as its widest cell; a cell may have several lines."""
+    widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in zip(*rows, strict=True)]
+    for row in rows:
+        for parts in zip_longest(*(cell.split("\n") for cell in row), fillvalue=""):
+            padded = (part + " " * (width - cell_len(part)) for part, width in zip(parts, widths, strict=True))
+            yield "  ".join(padded).rstrip()
 
 
 def _database_row(each: Brought, now: datetime) -> tuple[str, ...]:
