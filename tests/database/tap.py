@@ -110,14 +110,14 @@ def run_until(
     port = urlsplit(uri).port
     assert port is not None
     tap = kind(port, last)
+    process = _PROCESSES.Process(target=work, args=(uri.replace(f":{port}/", f":{tap.port}/"), *arguments))
+    process.start()
     try:
-        address = uri.replace(f":{port}/", f":{tap.port}/")
-        process = _PROCESSES.Process(target=work, args=(address, *arguments))
-        process.start()
         tap.open(process.pid or 0)
-        process.join(60)
+        process.join(300)
         return process.exitcode, tap.statements
     finally:
+        process.kill()
         tap.close()
 
 
