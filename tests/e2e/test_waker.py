@@ -14,7 +14,7 @@ apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {{name: layersite, labels: {{kubernetes.io/service-name: layersite}}}}
 addressType: IPv4
-endpoints: [{{addresses: [{address}]}}]
+endpoints: [{{addresses: [{address}], conditions: {{ready: true}}}}]
 ports: [{{name: http, port: {port}}}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
