@@ -17,6 +17,8 @@ from layersite.model.errors import DatabaseError
 __all__ = ["carry", "copy_tables"]
 
 _AT_ONCE = 4
+_PATIENCE = 3600
+"""How many seconds clones wait for others of the same golden to have copied their files."""
 _BLOCK = 1 << 20
 """How many bytes one INSERT has, about."""
 _COLUMNS = """
@@ -71,6 +73,7 @@ def _copy_files(source: Session, target: Session, tables: list[str], folder: Pat
     """Copy tablespaces while the golden's tables are held still; the copies share blocks where the disk can."""
     for name in tables:
         target.ask(f"ALTER TABLE {identifier(name)} DISCARD TABLESPACE")
+    source.ask(f"SET lock_wait_timeout = {_PATIENCE}")
     source.ask(f"FLUSH TABLES {', '.join(map(identifier, tables))} FOR EXPORT")
     try:
         for path in (folder / source.database).iterdir():
