@@ -206,6 +206,7 @@ class Work:
 Times = tuple[list[tuple[float, float]], float]
 """When each push began and ended, and the seconds of CPU that all of them took, git and the host included."""
 STORES: Mapping[str, type[Store]] = {"compare-and-swap": Store, "fold": FoldingStore, "one committer": Store}
+WAYS = [*STORES, *PEERS]
 
 
 def add_all(work: Work, ready: Barrier, results: "Queue[Times]") -> None:
@@ -280,14 +281,14 @@ def lost(remote: Path, names: list[str]) -> int:
     return sum(tree is None or tree.id != write_tree(repo, files_of(name)) for name, tree in found.items())
 
 
-def measure_writers(folder: Path, writers: int, each: int, peers: bool) -> list[Together]:
+def measure_writers(folder: Path, writers: int, each: int, chosen: list[str]) -> list[Together]:
     build(folder / "base.git", BASE)
     names = [[f"web-{writer}-{number}" for number in range(each)] for writer in range(writers)]
     alone = [[[name] for name in share] for share in names]
-    ways = dict.fromkeys(("compare-and-swap", "fold", *(PEERS if peers else ())), alone)
-    ways["one committer"] = [[list(batch) for batch in zip(*names, strict=True)]]
+    at_once = [[list(batch) for batch in zip(*names, strict=True)]]
     measured: list[Together] = []
-    for way, shares in ways.items():
+    for way in chosen:
+        shares = at_once if way == "one committer" else alone
         remote = folder / f"remote-{len(measured)}.git"
         git("clone", "-q", "--bare", str(folder / "base.git"), str(remote))
         works = [
@@ -321,12 +322,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10000], help="environments that are there")
     parser.add_argument("--writers", type=int, default=16)
     parser.add_argument("--each", type=int, default=10, help="environments per writer")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what people usually write")
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS, help="ours, and what people usually write")
     parser.add_argument("--output", type=Path, help="write the results here as JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         added = [measure_add_one(Path(name), size) for size in options.sizes]
-        together = measure_writers(Path(name), options.writers, options.each, not options.no_peers)
+        together = measure_writers(Path(name), options.writers, options.each, options.ways)
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if added:
         print(f"\nAdding one environment (10 files, about 22 KB), medians; {GOAL}\n\n{table(added)}")
