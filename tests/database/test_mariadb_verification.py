@@ -1,8 +1,10 @@
 """What a broken rule leaves behind turns the verification on MariaDB red: each test spoils a draft in one way."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.make import Wish
@@ -68,57 +70,65 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(mariadb: Mar
     assert [check for check in found if check.problems or check.looked_at == 0] == []
 
 
-@pytest.mark.parametrize(
-    ("sql", "check", "message"),
-    [
-        ("UPDATE customer SET mail = 'p7@real.example' WHERE id = 7", "shapes", "customer.mail is not what"),
-        ("UPDATE customer SET mail = 'p7@real.example' WHERE id = 7", "overlap", "1 values of customer.mail"),
-        ("UPDATE customer SET first = CONCAT('Person', id)", "overlap", "300 values of customer.first"),
-        ("ANALYZE TABLE customer PERSISTENT FOR ALL", "statistics", "the statistics of customer.mail hold values"),
-        ("UPDATE customer SET born = date '1980-01-01' + INTERVAL id DAY", "overlap", "300 values of customer.born"),
-        ("UPDATE customer SET score = id * 7", "overlap", "300 values of customer.score"),
-        ("UPDATE customer SET score = -1 WHERE id = 3", "shapes", "customer.score is not what"),
-        ("UPDATE customer SET note = 'called' WHERE id = 1", "shapes", "customer.note should be null: 1"),
-        ("UPDATE customer SET plan = 'plan1' WHERE id = 1", "shapes", "customer.plan is not what"),
-        ("UPDATE customer SET plan = 'A' WHERE id = 1", "shapes", "customer.plan is not what"),
-        ("UPDATE customer SET data = JSON_SET(data, '$.x', 1) WHERE id = 1", "shapes", "customer.data is not what"),
-        ("UPDATE customer SET data = '[\"p7@real.example\"]' WHERE id = 1", "shapes", "customer.data is not what"),
-        ('UPDATE customer SET data = \'{"mail": "p7@real"}\' WHERE id = 1', "shapes", "customer.data is not what"),
-        ('UPDATE customer SET data = \'{"mail": ["p7"]}\' WHERE id = 1', "shapes", "customer.data is not what"),
-        ("INSERT INTO session VALUES ('t')", "shapes", "session should be empty: 1"),
-        ("INSERT INTO country VALUES ('p7@real.example')", "overlap", "stand in country.code"),
-        (
-            "UPDATE customer SET data = JSON_SET(data, '$.mail', CONCAT('p', id, '@real.example'))",
-            "overlap",
-            "300 values of customer.data at mail are in the golden",
-        ),
-        (
-            "UPDATE customer SET data = JSON_SET(data, '$.plan', 'DE10000000000000000007') WHERE id = 1",
-            "overlap",
-            "1 values of customer.iban stand in customer.data at plan",
-        ),
-        (
-            "SET foreign_key_checks = 0; DELETE FROM country WHERE code = 'FR'",
-            "references",
-            "150 rows of customer refer to rows of country that are not there",
-        ),
-        ("ALTER TABLE customer DROP KEY mail", "structure", "customer lost its key"),
-        ("ALTER TABLE customer DROP FOREIGN KEY of_country", "structure", "the reference of customer to country"),
-        ("ALTER TABLE customer DROP COLUMN note", "structure", "customer is missing, or has other columns"),
-        ("DROP TABLE session", "structure", "session is missing"),
-        ("CREATE TABLE left_over (mail text)", "structure", "left_over is not in the source"),
-        ("UPDATE customer SET plan = 'b'; UPDATE customer SET plan = 'a' WHERE id < 9", "anonymity", "1 combinations"),
-        (f"ALTER TABLE customer COMMENT '{CANARY}'", "dump", "canary 1 stands in a logical dump"),
-        (f"ALTER TABLE customer ALTER mail SET DEFAULT '{CANARY}'", "dump", "canary 1"),
-        (
-            f"INSERT INTO country VALUES ('{CANARY}'); DELETE FROM country WHERE code = '{CANARY}'",
-            "files",
-            "canary 1 stands in the server's files",
-        ),
-        ("ALTER TABLE customer ALTER iban SET DEFAULT 'DE10000000000000000007'", "schema", "quotes 1 values"),
-        ("ALTER TABLE customer COMMENT 'ask p7@real.example'", "schema", "quotes 1 values of customer.mail"),
-    ],
-)
+SPOILT = [
+    ("UPDATE customer SET mail = 'p7@real.example' WHERE id = 7", "shapes", "customer.mail is not what"),
+    ("UPDATE customer SET mail = 'p7@real.example' WHERE id = 7", "overlap", "1 values of customer.mail"),
+    ("UPDATE customer SET first = CONCAT('Person', id)", "overlap", "300 values of customer.first"),
+    ("ANALYZE TABLE customer PERSISTENT FOR ALL", "statistics", "the statistics of customer.mail hold values"),
+    ("UPDATE customer SET born = date '1980-01-01' + INTERVAL id DAY", "overlap", "300 values of customer.born"),
+    ("UPDATE customer SET score = id * 7", "overlap", "300 values of customer.score"),
+    ("UPDATE customer SET score = -1 WHERE id = 3", "shapes", "customer.score is not what"),
+    ("UPDATE customer SET note = 'called' WHERE id = 1", "shapes", "customer.note should be null: 1"),
+    ("UPDATE customer SET plan = 'plan1' WHERE id = 1", "shapes", "customer.plan is not what"),
+    ("UPDATE customer SET plan = 'A' WHERE id = 1", "shapes", "customer.plan is not what"),
+    ("UPDATE customer SET data = JSON_SET(data, '$.x', 1) WHERE id = 1", "shapes", "customer.data is not what"),
+    ("UPDATE customer SET data = '[\"p7@real.example\"]' WHERE id = 1", "shapes", "customer.data is not what"),
+    ('UPDATE customer SET data = \'{"mail": "p7@real"}\' WHERE id = 1', "shapes", "customer.data is not what"),
+    ('UPDATE customer SET data = \'{"mail": ["p7"]}\' WHERE id = 1', "shapes", "customer.data is not what"),
+    ("INSERT INTO session VALUES ('t')", "shapes", "session should be empty: 1"),
+    ("INSERT INTO country VALUES ('p7@real.example')", "overlap", "stand in country.code"),
+    (
+        "UPDATE customer SET data = JSON_SET(data, '$.mail', CONCAT('p', id, '@real.example'))",
+        "overlap",
+        "300 values of customer.data at mail are in the golden",
+    ),
+    (
+        "UPDATE customer SET data = JSON_SET(data, '$.plan', 'DE10000000000000000007') WHERE id = 1",
+        "overlap",
+        "1 values of customer.iban stand in customer.data at plan",
+    ),
+    (
+        "SET foreign_key_checks = 0; DELETE FROM country WHERE code = 'FR'",
+        "references",
+        "150 rows of customer refer to rows of country that are not there",
+    ),
+    ("ALTER TABLE customer DROP KEY mail", "structure", "customer lost its key"),
+    ("ALTER TABLE customer DROP FOREIGN KEY of_country", "structure", "the reference of customer to country"),
+    ("ALTER TABLE customer DROP COLUMN note", "structure", "customer is missing, or has other columns"),
+    ("DROP TABLE session", "structure", "session is missing"),
+    ("CREATE TABLE left_over (mail text)", "structure", "left_over is not in the source"),
+    ("UPDATE customer SET plan = 'b'; UPDATE customer SET plan = 'a' WHERE id < 9", "anonymity", "1 combinations"),
+    (f"ALTER TABLE customer COMMENT '{CANARY}'", "dump", "canary 1 stands in a logical dump"),
+    (f"ALTER TABLE customer ALTER mail SET DEFAULT '{CANARY}'", "dump", "canary 1"),
+    (
+        f"INSERT INTO country VALUES ('{CANARY}'); DELETE FROM country WHERE code = '{CANARY}'",
+        "files",
+        "canary 1 stands in the server's files",
+    ),
+    ("ALTER TABLE customer ALTER iban SET DEFAULT 'DE10000000000000000007'", "schema", "quotes 1 values"),
+    ("ALTER TABLE customer COMMENT 'ask p7@real.example'", "schema", "quotes 1 values of customer.mail"),
+]
+
+
+def sampled() -> Iterator[ParameterSet]:
+    """One case of each check, and on demand all."""
+    seen: set[str] = set()
+    for sql, check, message in SPOILT:
+        yield pytest.param(sql, check, message, marks=[pytest.mark.stress] if check in seen else [])
+        seen.add(check)
+
+
+@pytest.mark.parametrize(("sql", "check", "message"), [*sampled()])
 def test_a_spoilt_draft_is_red(mariadb: MariaDBServer, ordered: Wish, sql: str, check: str, message: str) -> None:
     found = {each.name: "; ".join(each.problems) for each in verified(mariadb, ordered, sql) if each.problems}
     assert message in found.get(check, f"nothing; but {found}")
@@ -127,12 +137,15 @@ def test_a_spoilt_draft_is_red(mariadb: MariaDBServer, ordered: Wish, sql: str, 
 @pytest.mark.parametrize(
     "sql",
     [
-        "CREATE FUNCTION who() RETURNS text RETURN '{}'",
-        "CREATE VIEW who AS SELECT '{}' AS mail",
-        "CREATE TRIGGER who BEFORE INSERT ON customer FOR EACH ROW SET NEW.mail = '{}'",
-        "ALTER TABLE customer ADD CHECK (note <> '{}')",
+        pytest.param("CREATE FUNCTION who() RETURNS text RETURN '{}'", id="function"),
+        pytest.param("CREATE VIEW who AS SELECT '{}' AS mail", id="view"),
+        pytest.param(
+            "CREATE TRIGGER who BEFORE INSERT ON customer FOR EACH ROW SET NEW.mail = '{}'",
+            id="trigger",
+            marks=pytest.mark.stress,
+        ),
+        pytest.param("ALTER TABLE customer ADD CHECK (note <> '{}')", id="check", marks=pytest.mark.stress),
     ],
-    ids=["function", "view", "trigger", "check"],
 )
 @pytest.mark.parametrize(("quoted", "check"), [(CANARY, "dump: canary 1"), ("p7@real.example", "schema: it quotes 1")])
 def test_what_the_schema_quotes_stops_the_build(mariadb: MariaDBServer, sql: str, quoted: str, check: str) -> None:
