@@ -5,7 +5,6 @@ Run `python -m benchmarks.scale [--sizes 100 10000] [--output results.json]`.
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +26,13 @@ from layersite.render.layout import git_tree_id
 from layersite.store import directory_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MEASURE = """
+import json, resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+"""Linux counts the memory of whoever starts a process as that process's own, so a small one does it."""
 LAYERSITE = (sys.executable, "-c", "from layersite.cli import main; main()")
 BASE = """---
 apiVersion: apps/v1
@@ -111,16 +117,13 @@ class Run:
 
 def run(site: Path, count: int, what: str, *arguments: str) -> Run:
     """Run the command and return what it cost, that of the git commands it ran included."""
+    argv = [sys.executable, "-c", MEASURE, *LAYERSITE, "--site", str(site), *arguments]
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [*LAYERSITE, "--site", str(site), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{what}: exit code {process.returncode}"
+    said = subprocess.run(argv, check=True, capture_output=True).stdout
     seconds = time.perf_counter() - start
-    cpu = usage.ru_utime + usage.ru_stime
-    return Run(count, what, round(seconds, 2), round(cpu, 2), round(usage.ru_maxrss / 1024))
+    code, cpu, peak = json.loads(said)
+    assert code == 0, f"{what}: exit code {code}"
+    return Run(count, what, round(seconds, 2), round(cpu, 2), round(peak / 1024))
 
 
 def measure(folder: Path, count: int) -> list[Run]:
