@@ -55,6 +55,15 @@ def test_a_build_that_is_killed_leaves_nothing_for_anyone(postgres: Server, wish
             psycopg.connect(postgres.uri(draft, "stranger", "stranger"))
 
 
+def test_the_draft_of_a_database_of_a_similar_name_stays(postgres: Server, wished: Wish) -> None:
+    left, other = "layersite_draft_killed_0123abcd", "layersite_draft_killed_too_0123abcd"
+    for name in (left, other):
+        postgres.create(name, "")
+    build(wished, datetime.now(UTC), lambda _: None)
+    assert databases(postgres, "layersite_draft_killed%") == [other]
+    postgres.run("postgres", f"DROP DATABASE {other}")
+
+
 def test_the_build_after_it_ends_right(postgres: Server, wished: Wish) -> None:
     assert run_until(STEPS["indexes are built"], build_at, uri(postgres), wished)[0] == -signal.SIGKILL
     is_right(postgres, wished)

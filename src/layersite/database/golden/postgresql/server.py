@@ -23,6 +23,9 @@ from layersite.model.errors import LayersiteError
 
 __all__ = ["Server"]
 
+_RANDOM_BYTES = 4
+"""What tells the drafts of one database from each other, written in hexadecimal."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -45,8 +48,10 @@ class Server:
 
     def clean(self) -> list[str]:
         """Drop what killed builds left; nobody else builds goldens of this database now."""
-        query = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
-        names = [str(row[0]) for row in self.connection.execute(query, (self._prefix,))]
+        # The length tells it from the prefix of another database, whose name only begins with this one's.
+        query = "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND length(datname) = %s"
+        given = (self._prefix, len(self._prefix) + 2 * _RANDOM_BYTES)
+        names = [str(row[0]) for row in self.connection.execute(query, given)]
         for name in names:
             self.drop(name)
         return names
@@ -54,7 +59,7 @@ class Server:
     def fill(self, source: Source, contract: Contract) -> Draft:
         """Make a draft with the masked rows of `source`; if that fails, nothing of it is left."""
         assert isinstance(source, PostgreSQLSource)  # noqa: S101  one engine gives both
-        name = self._prefix + secrets.token_hex(4)
+        name = self._prefix + secrets.token_hex(_RANDOM_BYTES)
         schema_sql = archive(source.uri, source.snapshot)
         try:
             draft.create(self.connection, name, source)
@@ -88,7 +93,7 @@ class Server:
 
     def verify_again(self, golden: str, contract: Contract) -> tuple[Check, ...]:
         """Check a published golden by itself, in a copy that goes again."""
-        name = self._prefix + secrets.token_hex(4)
+        name = self._prefix + secrets.token_hex(_RANDOM_BYTES)
         with explained(f"{golden} cannot be copied"):
             draft.create_private(self.connection, name, f"TEMPLATE {identifier(golden)}")
         try:
