@@ -11,7 +11,7 @@ NAME = "SELECT datname FROM pg_database WHERE starts_with(datname, 'golden_shop_
 @pytest.fixture
 def golden(host: Host) -> str:
     (name,) = host.check_output("psql -XAtd postgres -c %s", NAME).splitlines()
-    return name
+    return str(name)
 
 
 def test_nobody_may_enter_it(host: Host, golden: str) -> None:
