@@ -13,6 +13,7 @@ from layersite.database.clone.api import EMPTY, Copied, Order, Taken, private_na
 from layersite.database.clone.counted import shares_blocks, verdict, written
 from layersite.database.clone.handover import hand_over, quieten
 from layersite.database.clone.session import Session
+from layersite.database.dropping import drop_database
 from layersite.database.ledger import Record, Role
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone
@@ -139,7 +140,7 @@ class PostgreSQL(Session):
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is connected to it, if it is there."""
         with self._talking():
-            self._session.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+            drop_database(self._session, name)
 
     def drop_role(self, name: str) -> None:
         """Remove the role `name`, if it is there."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from layersite.database import ledger
+from layersite.database.dropping import drop_database
 from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
 from layersite.database.golden.overlap import overlap
@@ -109,7 +110,7 @@ class Server:
             exists = self.connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
             if exists is not None:
                 self.connection.execute(f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false".encode())
-                self.connection.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)".encode())
+                drop_database(self.connection, name)
 
     def size(self, name: str) -> int:
         """Return how many bytes a database has."""
