@@ -110,7 +110,7 @@ if PRODUCT:
     def tests(session: nox.Session) -> None:
         """Run the tests, those that generate a site and run its sessions among them."""
         _install(session, "test")
-        session.run("pytest", *session.posargs)
+        session.run("pytest", "-n2", "--dist=loadfile", *session.posargs)
 
     @nox.session(default=False)
     def testbed(session: nox.Session) -> None:

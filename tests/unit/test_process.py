@@ -40,6 +40,7 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = dict(os.environ)
     monkeypatch.setenv("LAYERSITE_FORGE_TOKEN", TOKEN)
+    monkeypatch.delenv("GIT_CONFIG_COUNT", raising=False)
     yield
     os.environ.clear()
     os.environ.update(before)
