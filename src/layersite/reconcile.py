@@ -48,6 +48,7 @@ from layersite.writer import Outcome, Renders, Writer
 
 __all__ = ["Bot", "Decided"]
 
+_AT_ONCE = 8
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
 
@@ -259,7 +260,10 @@ class Bot:
             for app in self.catalog.apps.values()
             if app.repository and (self.site.cluster.baseline.managed or app.images)
         }
-        return {name: self.forge.resolve(name, self.site.repositories[name].branch) for name in sorted(needed)}
+        names = sorted(needed)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = pool.map(lambda name: self.forge.resolve(name, self.site.repositories[name].branch), names)
+            return dict(zip(names, found, strict=True))
 
     def _world(self, snapshot: Snapshot, heads: Mapping[str, str]) -> World:
         current: dict[str, Environment | Tombstone] = {}

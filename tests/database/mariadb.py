@@ -117,7 +117,7 @@ def running_mariadb(*settings: str, data: Path | None = None) -> Iterator[MariaD
         "GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION",
     )
     (folder / "init.sql").write_text("".join(f"{each};\n" for each in statements), encoding="utf-8")
-    _make_data(server, user, data)
+    _make_data(server, user, data, settings)
     process = _start(program, server, user, settings)
     try:
         _await(server, process)
@@ -128,7 +128,7 @@ def running_mariadb(*settings: str, data: Path | None = None) -> Iterator[MariaD
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_data(server: MariaDBServer, user: int | None, data: Path | None) -> None:
+def _make_data(server: MariaDBServer, user: int | None, data: Path | None, settings: tuple[str, ...]) -> None:
     if data is not None:
         shutil.copytree(data, server.data)
         for path in (server.data, *server.data.rglob("*")):
@@ -140,6 +140,7 @@ def _make_data(server: MariaDBServer, user: int | None, data: Path | None) -> No
         f"--datadir={server.data}",
         "--skip-test-db",
         "--auth-root-authentication-method=normal",
+        *(each for each in settings if each.startswith("--innodb-")),
     ]
     environment = {**os.environ, "TMPDIR": str(server.folder)}
     groups: list[int] | None = [] if user else None

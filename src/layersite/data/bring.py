@@ -24,7 +24,7 @@ __all__ = ["clone_batch"]
 
 _AT_ONCE = 5
 _BUILT = "layersite.dev/clone-built"
-"""The label of a Secret that says when the clone was made that it leads to."""
+"""The label of a Secret that tells the clone that it leads to from others: when it was made, and which time."""
 _SCHEMES = {"postgresql": "postgresql", "mariadb": "mysql"}
 
 Parameters = Mapping[str, Any]  # what Ansible has checked against the module's own list of arguments
@@ -113,7 +113,8 @@ class _Bringer:
         except LayersiteError as error:
             return _Made(wish, problem=str(error))
         known = golden if isinstance(golden, Golden) else None
-        return _Made(wish, Brought.of(clone, known), clone.built.replace(":", ""), changed)
+        built = clone.built.replace(":", "") + (f"-{clone.again}" if clone.again else "")
+        return _Made(wish, Brought.of(clone, known), built, changed)
 
     def _admit_all(self, place: Place, made: Sequence[_Made]) -> Outcome:
         """Write the Secrets of the clones that are there, once the namespace is."""

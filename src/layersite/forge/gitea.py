@@ -4,7 +4,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -88,13 +88,11 @@ class GiteaForge:
 
     def changes(self) -> list[Change]:
         """Return every open pull request of every repository. Raises ForgeError if one cannot be read in full."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool, ThreadPoolExecutor(_AT_ONCE) as counting:
             places = self._places.values()
-            pulls = [
-                (place, pull)
-                for place, found in zip(places, pool.map(self._open, places), strict=True)
-                for pull in found
-            ]
+            counts = [counting.submit(self._counted, place) for place in places]
+            listed = pool.map(self._open, places, counts)
+            pulls = [(place, pull) for place, found in zip(places, listed, strict=True) for pull in found]
             files = list(pool.map(lambda each: self._changed(*each), pulls))
         self._files = {_key(*each): paths for each, paths in zip(pulls, files, strict=True)}
         self._stamps = {(place.name, pull.number): (pull.updated_at, pull.comments) for place, pull in pulls}
@@ -193,11 +191,17 @@ class GiteaForge:
             )
         return self._places[repository]
 
-    def _open(self, place: _Place) -> list[Pull]:
+    def _counted(self, place: _Place) -> int:
+        return self._http.get(place.path, Counted, place.what("the repository")).open_pr_counter
+
+    def _open(self, place: _Place, count: "Future[int]") -> list[Pull]:
+        """List what is open, and compare it with what was counted meanwhile, then with what is counted after it."""
+        counts = iter([count.result])
+
         def check(found: Sequence[Pull]) -> str:
             if any(pull.state != "open" for pull in found):
                 return "closed ones are listed as open"
-            counted = self._http.get(place.path, Counted, place.what("the repository")).open_pr_counter
+            counted = next(counts, functools.partial(self._counted, place))()
             # Counting too few is a known fault (go-gitea/gitea#27472) and hides nothing from a list that is longer.
             return f"{len(found)} are listed, but the repository counts {counted}" if counted > len(found) else ""
 
