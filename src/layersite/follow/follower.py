@@ -1,7 +1,7 @@
 """See environments to their end after a commit: wait for Argo CD, run smoke tests, reap what is gone."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,6 +9,8 @@ from itertools import chain
 from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
+from layersite.follow.bring import Brought, bring
+from layersite.follow.burial import Burial
 from layersite.follow.protocols import Deploys, Reaps, Stores
 from layersite.follow.standings import SMOKE_FAILED
 from layersite.follow.voice import Voice
@@ -17,13 +19,13 @@ from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.database import Brought as Database
 from layersite.model.database import Delivery
-from layersite.model.environment import Environment, Tombstone, changes_of, to_yaml
+from layersite.model.environment import Environment
 from layersite.model.errors import ForgeError, LayersiteError
 from layersite.model.site import Site
 from layersite.model.standing import FINAL, Standing
 from layersite.report import read_mark
 from layersite.report.comment import Mark
-from layersite.store import Write, directory_of
+from layersite.store import directory_of
 
 if TYPE_CHECKING:
     from layersite.argocd.model import Result
@@ -32,14 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Follower"]
 
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Brought:
-    """What is brought to environments while Argo CD works: by name what did not work, and the databases."""
-
-    secrets: "Future[dict[str, str | None]]"
-    databases: "Future[dict[str, Delivery]]"
 
 
 @dataclass(frozen=True)
@@ -137,12 +131,11 @@ class Follower:
                 for standing in mine.values():
                     voice.say(standing, briefly=standing.name in alive)
                 if self.argocd is not None and commit is not None:
-                    brought = Brought(
-                        work.submit(self._bring_secrets, alive), work.submit(self._bring_databases, alive)
-                    )
+                    brought = bring(work, self.playbooks, alive, self.tell)
+                    burial = Burial(self.site, self.store, self.is_open, self.argocd, self.playbooks, voice, self.tell)
                     with _later(self.hold, lambda: voice.comment_on(alive.values())):
                         deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, brought)
-                        work.submit(self._reap, self.argocd, voice, going).result()
+                        burial.see(going)
                         deployed.result()
                 return [voice.end(name) for name in mine]
         finally:
@@ -150,7 +143,7 @@ class Follower:
 
     @property
     def _minutes(self) -> int:
-        """How long an environment may take to become healthy, or to go away."""
+        """How long an environment may take to become healthy."""
         return self.site.argocd.timeout_minutes if self.site.argocd else 0
 
     def _take(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
@@ -175,28 +168,8 @@ class Follower:
         with self._lock:
             return self._newest.get(standing.name, standing.generation) == standing.generation
 
-    def _bring_secrets(self, alive: Mapping[str, Standing]) -> dict[str, str | None]:
-        environments = [s.environment for s in alive.values() if isinstance(s.environment, Environment)]
-        if self.playbooks is None or not environments:
-            return {}
-        try:
-            return self.playbooks.secrets(environments)
-        except LayersiteError as error:
-            return dict.fromkeys(alive, str(error))
-
-    def _bring_databases(self, alive: Mapping[str, Standing]) -> dict[str, Delivery]:
-        environments = [s.environment for s in alive.values() if isinstance(s.environment, Environment)]
-        environments = [environment for environment in environments if environment.data]
-        if self.playbooks is None or not environments:
-            return {}
-        self.tell(f"bringing {len(environments)} environments their databases")
-        try:
-            return self.playbooks.databases(environments)
-        except LayersiteError as error:
-            return {environment.name: Delivery(str(error)) for environment in environments}
-
     def _deploy(
-        self, argocd: Deploys, voice: Voice, alive: Mapping[str, Standing], commit: str, brought: "Brought"
+        self, argocd: Deploys, voice: Voice, alive: Mapping[str, Standing], commit: str, brought: Brought
     ) -> None:
         names = {self.site.application(name): name for name in alive}
         if not names:
@@ -224,7 +197,7 @@ class Follower:
         voice: Voice,
         standing: Standing,
         result: "Result",
-        brought: "Brought",
+        brought: Brought,
         again: "Callable[[], Iterable[Result]]",
     ) -> None:
         """Say how an environment ended; if its pods had to begin anew, how that is after `again` waiting for them."""
@@ -254,56 +227,6 @@ class Follower:
         summary = "every app is healthy" if passed else SMOKE_FAILED
         ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
         return ended, replace(delivery, databases=tuple(made))
-
-    def _reap(self, argocd: Deploys, voice: Voice, going: Mapping[str, Standing]) -> None:
-        """Wait until applications are gone, remove what they leave, and then the tombstones, all that went together."""
-        names = {self.site.application(name): name for name in going}
-        if not names:
-            return
-        self.tell(f"waiting until {len(names)} environments are gone")
-        gone = []
-        try:
-            for result in argocd.await_gone(names, deadline=self._minutes * 60, tell=self.tell):
-                if result.outcome == "gone":
-                    gone.append(names[result.name])
-                else:
-                    text = result.reason or "its Application is still there"
-                    voice.say(replace(going[names[result.name]], state="stuck", summary=text))
-            if gone and self.playbooks is not None:
-                self._bury(voice, {name: going[name] for name in gone}, self.playbooks)
-        except LayersiteError as error:
-            for name in (name for name in going if voice.ended[name].state != "stuck"):
-                voice.say(replace(going[name], state="stuck", summary=str(error)))
-
-    def _bury(self, voice: Voice, gone: Mapping[str, Standing], playbooks: Reaps) -> None:
-        """Reap, tell, and only then remove the tombstones: they remind the next run of what was left undone."""
-        stones = {n: s.environment for n, s in gone.items() if isinstance(s.environment, Tombstone)}
-        try:
-            left = playbooks.reap(list(stones.values()))
-        except LayersiteError as error:
-            left = dict.fromkeys(stones, str(error))
-        told = {}
-        for name, standing in gone.items():
-            if left.get(name, "it was not reaped") is None:
-                summary = f"nothing is left of it: {standing.summary}"
-                told[name] = voice.say(replace(standing, state="gone", summary=summary))
-            else:
-                voice.say(replace(standing, state="stuck", summary=str(left.get(name))))
-        self._commit_ends({name: stones[name] for name, heard in told.items() if heard.result()})
-
-    def _commit_ends(self, stones: Mapping[str, Tombstone]) -> None:
-        """Remove the tombstones; one whose change is open stays, with nothing left to reap, for the next generation."""
-        entries = self.store.read().entries
-        writes = []
-        for name, stone in stones.items():
-            entry = entries.get(name)
-            if entry is None or entry.tombstone is None or entry.tombstone.generation != stone.generation:
-                continue
-            stays = any(self.is_open(change) for change in changes_of(stone.members))
-            files = {"tombstone.yaml": to_yaml(stone.model_copy(update={"reap": ()})).encode()} if stays else None
-            writes.append(Write(name, files, entry.tree, f"{name} generation {stone.generation} reaped"))
-        if writes:
-            self.store.commit(writes, f"reap {', '.join(write.name for write in writes)}"[:72])
 
 
 @contextmanager
