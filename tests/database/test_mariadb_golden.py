@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.database.building import KEY, Build
 from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.server import Server
 
+_SECONDS = count()
+
 
 def wish(source: MariaDBServer, server: MariaDBServer, database: str, relations: Any = None, **more: Any) -> Wish:
     """The wish for a golden; without `relations` by the proposed contract."""
@@ -36,7 +39,8 @@ def wish(source: MariaDBServer, server: MariaDBServer, database: str, relations:
 
 
 def make(wished: Wish) -> Made:
-    made = build(wished, datetime.now(UTC), lambda step: None)
+    """Build, no two in one second: two goldens of the same would have one name."""
+    made = build(wished, datetime.now(UTC) + timedelta(seconds=next(_SECONDS)), lambda step: None)
     assert made is not None
     return made
 
