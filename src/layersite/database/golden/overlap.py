@@ -6,7 +6,7 @@ share of all hashes, so a survivor is as likely to be seen as any other value.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +15,7 @@ from layersite.database.golden.attestation import Check
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
 
-__all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "masked", "overlap", "share_of"]
+__all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "masked", "overlap", "quoted", "share_of"]
 
 _SAMPLE = 100_000
 """How many hashes of one column are compared at most."""
@@ -154,3 +154,25 @@ def _kept(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Column
                 yield from ((relation, column, path) for path, leaf in action.paths.items() if leaf == "keep")
             elif column.family in ("text", "json") and (action == "keep" or is_computed):
                 yield relation, column, ""
+
+
+def quoted(
+    hashes: Set[int],
+    hashed: Hasher,
+    schema: Schema,
+    contract: Contract,
+    among: Callable[[Relation, Column, str], int],
+) -> Check:
+    """No value of a column whose rule stands for one person has one of `hashes`, those of the golden's own definition.
+
+    `among` asks the source for every value, where only a share of the hashes is at hand.
+    """
+    problems, looked_at = [], 0
+    for relation, column, path, rule in masked(schema, contract):
+        if rule.mask not in DISTINCTIVE:
+            continue
+        looked_at += 1
+        raw = hashed(relation, column.name, path, (), SHORTEST)
+        if found := len(raw.values & hashes) if raw.share == 1 else among(relation, column, path):
+            problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
+    return Check(name="schema", looked_at=looked_at, problems=tuple(problems))

@@ -1,10 +1,10 @@
 """Hashes of a column's values under a nonce that only one check knows, and whether the schema itself quotes one."""
 
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, partial
 
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, Hashes, masked, share_of
+from layersite.database.golden.overlap import SHORTEST, Hasher, Hashes, quoted, share_of
 from layersite.database.golden.words import words_of
 from layersite.database.mariadb.connect import Session, identifier, literal, text_of
 from layersite.database.mariadb.masks import path_of
@@ -56,17 +56,8 @@ def _hash(text: str) -> str:
 def schema_is_clean(definition: str, source: Session, hashed: Hasher, schema: Schema, contract: Contract) -> Check:
     """No value of a column whose rule stands for one person is written in the golden's definition."""
     words = sorted({word for word in words_of(definition) if len(word) >= SHORTEST})
-    quoted = set(_hashes_of(source, words))
-    problems, looked_at = [], 0
-    for relation, column, path, rule in masked(schema, contract):
-        if rule.mask not in DISTINCTIVE:
-            continue
-        looked_at += 1
-        raw = hashed(relation, column.name, path, (), SHORTEST)
-        found = len(raw.values & quoted) if raw.share == 1 else _among(source, relation, column, path, quoted)
-        if found:
-            problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
-    return Check(name="schema", looked_at=looked_at, problems=tuple(problems))
+    hashes = set(_hashes_of(source, words))
+    return quoted(hashes, hashed, schema, contract, partial(_among, source, hashes))
 
 
 def _hashes_of(source: Session, words: list[str]) -> Iterable[int]:
@@ -75,8 +66,8 @@ def _hashes_of(source: Session, words: list[str]) -> Iterable[int]:
         yield from (int(number) for (number,) in source.ask(listed))
 
 
-def _among(source: Session, relation: Relation, column: Column, path: str, quoted: Collection[int]) -> int:
+def _among(source: Session, hashes: Collection[int], relation: Relation, column: Column, path: str) -> int:
     """Ask for every value, where only a share of the hashes is at hand."""
-    listed = ", ".join(map(str, sorted(quoted))) or "NULL"
+    listed = ", ".join(map(str, sorted(hashes))) or "NULL"
     rows, value = _values(relation, column, path)
     return int(source.one(f"SELECT count(DISTINCT {_hash(value)}) FROM {rows} WHERE {_hash(value)} IN ({listed})"))

@@ -4,11 +4,12 @@ The words of the draft's schema are hashed here and looked for among the hashes 
 """
 
 from collections.abc import Collection
+from functools import partial
 
 from psycopg import RawCursor
 
 from layersite.database.golden.attestation import Check
-from layersite.database.golden.overlap import DISTINCTIVE, SHORTEST, Hasher, masked
+from layersite.database.golden.overlap import SHORTEST, Hasher, quoted
 from layersite.database.golden.postgresql.connect import Connection, explained, without_password
 from layersite.database.golden.postgresql.hashes import hash_text, hashed_values
 from layersite.database.golden.words import words_of
@@ -29,20 +30,10 @@ def schema_is_clean(
     with RawCursor(source) as cursor:
         query = f"SELECT {hash_text('w')} FROM unnest($1::text[]) w"
         hashes = {row[0] for row in cursor.execute(query.encode(), (list(words),))}
-    problems = []
-    looked_at = 0
-    for relation, column, path, rule in masked(schema, contract):
-        if rule.mask not in DISTINCTIVE:
-            continue
-        looked_at += 1
-        raw = hashed(relation, column.name, path, (), SHORTEST)
-        found = len(raw.values & hashes) if raw.share == 1 else _among(source, relation, column, path, hashes)
-        if found:
-            problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
-    return Check(name="schema", looked_at=looked_at, problems=tuple(problems))
+    return quoted(hashes, hashed, schema, contract, partial(_among, source, hashes))
 
 
-def _among(source: Connection, relation: Relation, column: Column, path: str, hashes: Collection[int]) -> int:
+def _among(source: Connection, hashes: Collection[int], relation: Relation, column: Column, path: str) -> int:
     """Ask for every value, where only a share of the hashes is at hand."""
     inner = f"{hashed_values(relation, column, path)} OFFSET 0"
     query = f"SELECT count(DISTINCT h) FROM ({inner}) s WHERE h = ANY ($1)"
