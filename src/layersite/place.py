@@ -78,10 +78,10 @@ class Place:
         parted = {app.repository for app in catalog.apps.values() if app.repository and app.paths}
         if site.forge.url is None:
             return GitForge(site.repositories, site.forge.branch_prefix, self.cache / "forge", parted), None
-        from layersite.forge.gitea import GiteaForge
+        from layersite.forge.hosts import HOSTS
 
         token = variable(FORGE_TOKEN, f"a token of {site.forge.url}")
-        forge = GiteaForge(site.repositories, site.forge.url, token, files_of=parted)
+        forge = HOSTS[site.forge.kind](site.repositories, site.forge.url, token, files_of=parted)
         return forge, forge
 
     def bot(self, tell: Callable[[str], None]) -> Bot:

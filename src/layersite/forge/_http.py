@@ -1,4 +1,4 @@
-"""JSON over HTTP as an adapter needs it: bounded in time, never redirected, and every answer whole or a ForgeError."""
+"""JSON as an adapter needs it: every answer of the shape that is expected and every list whole, or a ForgeError."""
 
 import itertools
 import time
@@ -6,29 +6,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from layersite.forge._connection import Answer, Connection, ForbiddenError, MissingError, Parameters
 from layersite.model.errors import ForgeError
 
-__all__ = ["ForbiddenError", "Http", "MissingError", "Received"]
+__all__ = ["ForbiddenError", "Http", "MissingError", "Paging", "Received"]
 
-_PAGE = 50
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """How long to wait before each try to read a list that changed while it was read."""
-_CONNECTS = 3
-"""How often to try to connect: a request that has not been sent can be repeated."""
 
 T = TypeVar("T")
-Parameters = Mapping[str, str | int]
-
-
-class MissingError(ForgeError):
-    """The forge answered 404; who asked may know what that means."""
-
-
-class ForbiddenError(ForgeError):
-    """The forge answered 403; who asked may know what that means."""
 
 
 class Received(BaseModel):
@@ -38,36 +26,42 @@ class Received(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Answer:
-    headers: httpx.Headers
-    body: bytes
+class Paging:
+    """How a forge cuts a list: the parameter and number of a page's items, and the header with the number of all.
+
+    Without such a header, a list ends where its `Link` names no next page.
+    """
+
+    parameter: str
+    size: int
+    total: str | None = None
 
 
-class Http:
+class Http(Connection):
     """One forge's API below `url`, for several threads; `advice` says for an HTTP status what to do about it."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], advice: Mapping[int, str], timeout: float) -> None:
-        self._url = url
-        self._advice = advice
-        self._timeout = timeout
-        # Redirects are not followed: the token is for this address alone.
-        self._client = httpx.Client(
-            headers={"Accept": "application/json", "User-Agent": "layersite", **headers},
-            timeout=httpx.Timeout(timeout, connect=min(5.0, timeout)),
-            follow_redirects=False,
-        )
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._client.close()
+    def __init__(
+        self, url: str, headers: Mapping[str, str], advice: Mapping[int, str], timeout: float, paging: Paging
+    ) -> None:
+        super().__init__(url, headers, advice, timeout)
+        self._paging = paging
 
     def get(self, path: str, shape: type[T], what: str, params: Parameters | None = None) -> T:
         """Return the answer for `path` as `shape`; `what` says in an error what was asked for. Raises ForgeError."""
-        return self._parse(self._send("GET", path, what, params or {}), shape, what)
+        return self._parse(self.ask("GET", path, what, params or {}), shape, what)
+
+    def post(self, path: str, shape: type[T], what: str, content: Mapping[str, object]) -> T:
+        """Return the answer to `content` as `shape`. Raises ForgeError."""
+        return self._parse(self.ask("POST", path, what, {}, content), shape, what)
 
     def send(self, method: str, path: str, what: str, content: Mapping[str, object] | None = None) -> None:
         """Have the forge change something. Raises ForgeError."""
-        self._send(method, path, what, {}, content)
+        self.ask(method, path, what, {}, content)
+
+    def some(self, path: str, shape: type[T], what: str) -> list[T]:
+        """Return one item of a list, if it has any: that there is a list is the answer. Raises ForgeError."""
+        params = {self._paging.parameter: 1}
+        return self.get(path, list[shape], what, params)  # type: ignore[valid-type] # mypy: no runtime types
 
     def listing(
         self,
@@ -101,32 +95,38 @@ class Http:
     ) -> tuple[list[T], int, str]:
         """Return the items of all pages, how many pages, and what does not add up."""
         found: list[T] = []
-        totals: set[int] = set()
+        totals: set[int | None] = set()
         for page in itertools.count(1):
-            answer = self._send("GET", path, what, {**params, "page": page, "limit": _PAGE})
+            answer = self.ask("GET", path, what, {**params, "page": page, self._paging.parameter: self._paging.size})
             items: list[T] = self._parse(answer, list[shape], what)  # type: ignore[valid-type] # mypy: no runtime types
             found += items
+            has_next = 'rel="next"' in answer.headers.get("Link", "")
             totals.add(total := self._total(answer, what))
             distinct = len({key(item) for item in found})
-            if not items or len(found) >= total or distinct < len(found):
+            is_end = not has_next if total is None else len(found) >= total
+            if not items or is_end or distinct < len(found):
                 break
         fault = ""
         if distinct < len(found):
             fault = f"{len(found) - distinct} of {len(found)} are listed twice"
-        elif totals != {len(found)} or 'rel="next"' in answer.headers.get("Link", ""):
-            fault = f"the list holds {len(found)}, but says that there are {max(totals)} or more"
+        elif has_next or not totals <= {None, len(found)}:
+            said = max((each for each in totals if each is not None), default=len(found))
+            fault = f"the list holds {len(found)}, but says that there are {said} or more"
         return found, page, fault
 
-    def _total(self, answer: _Answer, what: str) -> int:
-        total = answer.headers.get("X-Total-Count", "")
+    def _total(self, answer: Answer, what: str) -> int | None:
+        name = self._paging.total
+        if name is None:
+            return None
+        total = answer.headers.get(name, "")
         if not total.isdecimal():
             raise ForgeError(
-                f"{what}: {self._url} did not say how many there are (no X-Total-Count), so a part cannot be told from "
+                f"{what}: {self.url} did not say how many there are (no {name}), so a part cannot be told from "
                 f"the whole; have the proxy in front of it pass that header on"
             )
         return int(total)
 
-    def _parse(self, answer: _Answer, shape: type[T], what: str) -> T:
+    def _parse(self, answer: Answer, shape: type[T], what: str) -> T:
         try:
             return TypeAdapter(shape).validate_json(answer.body)
         except ValidationError as error:
@@ -134,50 +134,6 @@ class Http:
             place = ".".join(map(str, first["loc"])) or "the body"
             # `from None`: the cause would print what was received
             raise ForgeError(
-                f"{what}: {self._url} answered 200, but not as a forge does ({place}: {first['type']}); "
+                f"{what}: {self.url} answered 200, but not as a forge does ({place}: {first['type']}); "
                 f"nothing was decided; see whether a login page or a proxy answers in its place"
             ) from None
-
-    def _send(
-        self, method: str, path: str, what: str, params: Parameters, content: Mapping[str, object] | None = None
-    ) -> _Answer:
-        deadline = time.monotonic() + self._timeout
-        for attempt in itertools.count(1):
-            try:
-                return self._exchange(method, path, what, params, content, deadline)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if attempt == _CONNECTS or time.monotonic() > deadline:
-                    raise ForgeError(f"{what}: {self._url} cannot be reached: {error or 'no connection'}") from error
-            except (httpx.InvalidURL, UnicodeError) as error:
-                raise ForgeError(f"{what}: {self._url} is no address; correct `url` in layersite.yaml") from error
-            except httpx.TimeoutException as error:
-                text = f"{what}: {self._url} took longer than {self._timeout:g} s and was given up"
-                raise ForgeError(f"{text}; nothing was decided") from error
-            except httpx.HTTPError as error:
-                # `from None`: the cause may quote what was received
-                text = f"{what}: {self._url} broke off its answer ({type(error).__name__}); nothing was decided"
-                raise ForgeError(text) from None
-        raise AssertionError  # mypy does not know that the loop has no end
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        params: Parameters,
-        content: Mapping[str, object] | None,
-        deadline: float,
-    ) -> _Answer:
-        """Send one request and read the whole answer before `deadline`: httpx itself bounds only each single read."""
-        body = bytearray()
-        with self._client.stream(method, self._url + path, params=dict(params), json=content) as response:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("")
-        if response.is_success:
-            return _Answer(response.headers, bytes(body))
-        group = min(response.status_code // 100, 5) * 100
-        advice = self._advice.get(response.status_code, self._advice[group])
-        refuse = {403: ForbiddenError, 404: MissingError}.get(response.status_code, ForgeError)
-        raise refuse(f"{what}: {self._url} answered {response.status_code}: {advice}")

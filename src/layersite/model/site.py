@@ -83,8 +83,8 @@ class Forge(Model):
 
     @model_validator(mode="after")
     def _has_an_address(self) -> "Forge":
-        if (self.url is None) == (self.kind == "gitea"):
-            raise ValueError("`kind: gitea` needs `url`, and plain git has none")
+        if (self.url is None) != (self.kind == "git"):
+            raise ValueError(f"`kind: {self.kind}` {'needs' if self.url is None else 'has no'} `url`")
         return self
 
 

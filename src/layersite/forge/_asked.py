@@ -1,10 +1,9 @@
-"""What people ask the bot for by comments on pull requests of Gitea and Forgejo, and who may."""
+"""What people ask the bot for by comments on changes, and who may."""
 
 from collections.abc import Callable
-from urllib.parse import quote
 
-from layersite.forge._gitea import Comment, Permission, Reaction, User
 from layersite.forge._http import ForbiddenError, Http, MissingError
+from layersite.forge._pull import Comment, Permission, Reaction, User
 from layersite.model.change import Change
 from layersite.model.command import Asked, is_command
 
@@ -17,47 +16,58 @@ Stamp = tuple[str, int | None]
 
 
 class Comments:
-    """Reads comments with the account `me`; a pull request whose stamp did not move is not asked for again."""
+    """Reads comments with the account `me`; a pull request whose stamp did not move is not asked for again.
 
-    def __init__(self, http: Http, me: Callable[[], User]) -> None:
+    `path` is where a change's comments are, or the one of an id; `rights` where a person's in its repository are.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        me: Callable[[], User],
+        path: Callable[[Change, int | None], str],
+        rights: Callable[[Change, str], str],
+    ) -> None:
         self._http = http
         self._me = me
+        self._path = path
+        self._rights = rights
         self._known: dict[tuple[str, int | str], tuple[Stamp, list[Asked]]] = {}
         self._answered: set[int] = set()
 
-    def asked(self, change: Change, stamp: Stamp | None, path: str, what: str) -> list[Asked]:
-        """Return what is asked on `change` and unanswered; `path` is its repository's. Raises ForgeError."""
+    def asked(self, change: Change, stamp: Stamp | None, what: str) -> list[Asked]:
+        """Return what is asked on `change` and unanswered. Raises ForgeError."""
         if stamp is not None and stamp[1] == 0:
             return []
         known = self._known.get(change.key)
         if known is None or stamp is None or known[0] != stamp:
-            found = self._http.listing(f"{path}/issues/{change.number}/comments", Comment, what, lambda each: each.id)
+            found = self._http.listing(self._path(change, None), Comment, what, lambda each: each.id)
             asked = [
-                Asked(change, each.id, each.user.login, each.body, self._refusal(path, each.user.login, what))
+                Asked(change, each.id, each.by, each.body, self._refusal(change, each.by, what))
                 for each in found
-                if is_command(each.body) and not self._is_answered(path, each.id, what)
+                if is_command(each.body) and not self._is_answered(change, each.id, what)
             ]
             known = self._known[change.key] = (stamp or ("", None), asked)
         return [each for each in known[1] if each.comment not in self._answered]
 
-    def answer(self, asked: Asked, is_done: bool, path: str, what: str) -> None:
+    def answer(self, asked: Asked, is_done: bool, what: str) -> None:
         """React to a comment once. Raises ForgeError."""
         if asked.comment not in self._answered:
             content = {"content": _DONE if is_done else _REFUSED}
-            self._http.send("POST", f"{path}/issues/comments/{asked.comment}/reactions", what, content)
+            self._http.send("POST", f"{self._path(asked.change, asked.comment)}/reactions", what, content)
             self._answered.add(asked.comment)
 
-    def _is_answered(self, path: str, comment: int, what: str) -> bool:
+    def _is_answered(self, change: Change, comment: int, what: str) -> bool:
         if comment not in self._answered:
-            given = self._http.get(f"{path}/issues/comments/{comment}/reactions", _Reactions, what)
-            if any(each.user.id == self._me().id for each in given or ()):
+            given = self._http.get(f"{self._path(change, comment)}/reactions", _Reactions, what)
+            if any(each.is_by(self._me()) for each in given or ()):
                 self._answered.add(comment)
         return comment in self._answered
 
-    def _refusal(self, path: str, login: str, what: str) -> str:
+    def _refusal(self, change: Change, login: str, what: str) -> str:
         """Say why `login` may not ask for anything, nothing if they may."""
         try:
-            given = self._http.get(f"{path}/collaborators/{quote(login, safe='')}/permission", Permission, what)
+            given = self._http.get(self._rights(change, login), Permission, what)
         except MissingError:
             return "its author is not known here any more"
         except ForbiddenError:

@@ -1,0 +1,192 @@
+"""A forge whose API is like GitHub's: every open pull request of the site's repositories is a change."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property, partial
+from typing import ClassVar
+from urllib.parse import quote
+
+from layersite.forge._asked import Comments, Stamp
+from layersite.forge._http import Http, MissingError
+from layersite.forge._own import OwnComments
+from layersite.forge._place import Place, Places
+from layersite.forge._pull import CommitStatus, File, Pull, User, as_change
+from layersite.forge.status import Status
+from layersite.model.change import Change
+from layersite.model.command import Asked
+from layersite.model.errors import ForgeError
+
+__all__ = ["PullForge"]
+
+_AT_ONCE = 8
+
+
+class PullForge(ABC):
+    """Reads changes from, and speaks on, one forge; what its pull requests and commits are called is a subclass's.
+
+    Changed files are asked for in the repositories `files_of` alone, by default in all, and kept for as long as
+    neither head nor merge base moves. Its own comments and statuses are asked for once, and then remembered.
+    """
+
+    _pull: ClassVar[type[Pull]]
+    _order: ClassVar[Mapping[str, str]]
+    """Parameters that list pull requests from the oldest to the newest."""
+    _shown: ClassVar[str] = "statuses/{}"
+    """Where the statuses of a commit are read."""
+
+    def __init__(self, http: Http, places: Places, files_of: Collection[str] | None) -> None:
+        self._http = http
+        self._places = places
+        self._files_of = places.keys() if files_of is None else files_of
+        self._files: dict[tuple[str, int, str, str, str], tuple[str, ...] | None] = {}
+        self._statuses: dict[tuple[str, str], Status] = {}
+        self._stamps: dict[tuple[str, int], Stamp] = {}
+        self._own = OwnComments(http, lambda: self._me, self._comments, self._on)
+        self._asked = Comments(http, lambda: self._me, self._comments, self._rights)
+
+    @abstractmethod
+    def _counted(self, place: Place) -> int:
+        """Return how many pull requests are open, by another way than their list. Raises ForgeError."""
+
+    @abstractmethod
+    def _commit(self, place: Place, kind: str, ref: str) -> str | None:
+        """Return the commit of a ref among the `branches` or `tags`, None if there is none. Raises ForgeError."""
+
+    @abstractmethod
+    def _user(self) -> User:
+        """Return the token's own user. Raises ForgeError."""
+
+    @abstractmethod
+    def may_write(self, repository: str) -> bool:
+        """Return whether the token may set statuses in a repository. Raises ForgeError."""
+
+    def close(self) -> None:
+        """Give the connections to the forge back."""
+        self._http.close()
+
+    def changes(self) -> list[Change]:
+        """Return every open pull request of every repository. Raises ForgeError if one cannot be read in full."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool, ThreadPoolExecutor(_AT_ONCE) as counting:
+            places = self._places.values()
+            counts = [counting.submit(self._counted, place) for place in places]
+            listed = pool.map(self._open, places, counts)
+            pulls = [(place, pull) for place, found in zip(places, listed, strict=True) for pull in found]
+            files = list(pool.map(lambda each: self._changed(*each), pulls))
+        self._files = {_key(*each): paths for each, paths in zip(pulls, files, strict=True)}
+        self._stamps = {(place.name, pull.number): (pull.updated_at, pull.comments) for place, pull in pulls}
+        return [as_change(place.name, pull, paths) for (place, pull), paths in zip(pulls, files, strict=True)]
+
+    def find(self, change: Change) -> Change | None:
+        """Ask for one pull request by its number; None if it is closed, merged or gone. Raises ForgeError."""
+        if change.number is None:
+            return None
+        place = self._places[change.repository]
+        what = place.what(f"pull request {change.number}")
+        try:
+            pull = self._http.get(f"{place.path}/pulls/{change.number}", self._pull, what)
+        except MissingError:
+            # Gone for certain only if this token can see the repository's pull requests at all.
+            self._http.some(f"{place.path}/pulls", self._pull, place.what("its pull requests"))
+            return None
+        return as_change(place.name, pull) if pull.state == "open" else None
+
+    def resolve(self, repository: str, ref: str) -> str:
+        """Return the commit of a branch, else of a tag, else `ref` itself if it is a full id. Raises ForgeError."""
+        place = self._places[repository]
+        if not re.search(r"(^|/)(\.|/|$)|\.\.", ref):  # git allows no such name, and a server would take it for a path
+            for kind in ("branches", "tags"):
+                if found := self._commit(place, kind, ref):
+                    return found
+        self._counted(place)
+        if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", ref):
+            return ref
+        raise ForgeError(f"repository `{repository}` has no branch or tag `{ref}`; push it or name another")
+
+    def comment(self, change: Change, key: str) -> str | None:
+        """Return what the bot's own comment for `key` says, None if there is none. Raises ForgeError."""
+        return self._own.read(change, key)
+
+    def say(self, change: Change, key: str, body: str) -> None:
+        """Create or replace the bot's one comment for `key`; copies of it are removed. Raises ForgeError."""
+        self._own.say(change, key, body)
+
+    def asked(self, change: Change) -> list[Asked]:
+        """Return what people ask for in comments that bear no reaction of the bot's account. Raises ForgeError."""
+        if change.number is None:
+            return []
+        stamp = self._stamps.get((change.repository, change.number))
+        return self._asked.asked(change, stamp, self._on(change, "what is asked on"))
+
+    def answer(self, asked: Asked, is_done: bool) -> None:
+        """React to a comment with a thumb, up or down. Raises ForgeError."""
+        self._asked.answer(asked, is_done, self._on(asked.change, f"a reaction to comment {asked.comment} on"))
+
+    def set_status(self, change: Change, status: Status) -> None:
+        """Put `status` on the change's commit unless the newest of its context says the same. Raises ForgeError."""
+        place = self._places[change.repository]
+        path, what = f"{place.path}/statuses/{change.sha}", place.what(f"the statuses of commit {change.sha}")
+        key = (path, status.context)
+        shown = partial(self._shows, f"{place.path}/{self._shown.format(change.sha)}", what, status)
+        if self._statuses.get(key) == status or (key not in self._statuses and shown()):
+            return
+        self._statuses.pop(key, None)
+        content = {"state": status.state, "description": status.description, "target_url": status.url}
+        self._http.send("POST", path, what, {**content, "context": status.context})
+        self._statuses[key] = status
+
+    def _shows(self, path: str, what: str, status: Status) -> bool:
+        found = self._http.listing(path, CommitStatus, what, lambda each: each.id)
+        same = [each for each in found if each.context == status.context]
+        return bool(same) and max(same, key=lambda each: each.id).says(status)
+
+    @cached_property
+    def _me(self) -> User:
+        return self._user()
+
+    def _on(self, change: Change, text: str) -> str:
+        return self._places[change.repository].what(f"{text} pull request {change.number}")
+
+    def _comments(self, change: Change, comment: int | None) -> str:
+        if change.number is None:
+            raise ForgeError(f"`{change}` is no pull request, so there is nowhere to comment")
+        path = f"{self._places[change.repository].path}/issues"
+        return f"{path}/{change.number}/comments" if comment is None else f"{path}/comments/{comment}"
+
+    def _rights(self, change: Change, login: str) -> str:
+        return f"{self._places[change.repository].path}/collaborators/{quote(login, safe='')}/permission"
+
+    def _open(self, place: Place, count: "Future[int]") -> list[Pull]:
+        """List what is open, and compare it with what was counted meanwhile, then with what is counted after it."""
+        counts = iter([count.result])
+
+        def check(found: Sequence[Pull]) -> str:
+            if any(pull.state != "open" for pull in found):
+                return "closed ones are listed as open"
+            counted = next(counts, partial(self._counted, place))()
+            # Counting too few is a known fault (go-gitea/gitea#27472) and hides nothing from a list that is longer.
+            return f"{len(found)} are listed, but the repository counts {counted}" if counted > len(found) else ""
+
+        path, what = f"{place.path}/pulls", place.what("its open pull requests")
+        order = {"state": "open", **self._order}
+        return self._http.listing(path, self._pull, what, lambda pull: pull.number, params=order, check=check)
+
+    def _changed(self, place: Place, pull: Pull) -> tuple[str, ...] | None:
+        """Return the paths that a pull request adds, changes, removes or moves, or None if they are not known."""
+        if place.name not in self._files_of or _key(place, pull) in self._files:
+            return self._files.get(_key(place, pull))
+        found = self._files_in(place, pull.number)
+        if found is None or len({file.filename for file in found}) < len(found):
+            # A file that became a link, or back, is given twice but counted once, and as many others are left out.
+            return None
+        return tuple(sorted({path for file in found for path in (file.filename, file.previous_filename) if path}))
+
+    def _files_in(self, place: Place, number: int) -> list[File] | None:
+        """List what a pull request changes, None if the forge does not tell all of it. Raises ForgeError."""
+        path, what = f"{place.path}/pulls/{number}/files", place.what(f"the files of pull request {number}")
+        return self._http.listing(path, File, what, lambda file: (file.filename, file.status))
+
+
+def _key(place: Place, pull: Pull) -> tuple[str, int, str, str, str]:
+    return place.name, pull.number, pull.sha, pull.target, pull.base_sha

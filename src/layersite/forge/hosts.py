@@ -1,0 +1,9 @@
+"""Which adapter speaks with which kind of forge, of those that are told of by an address and a token."""
+
+from collections.abc import Mapping
+
+from layersite.forge.gitea import GiteaForge
+
+__all__ = ["HOSTS"]
+
+HOSTS: Mapping[str, type[GiteaForge]] = {"gitea": GiteaForge}
