@@ -117,7 +117,10 @@ class Cluster:
         return {}
 
     def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
-        return {}
+        return {each.name: Delivery() for each in environments}
+
+    def drop(self, environments: Sequence[Environment]) -> dict[str, str | None]:
+        return {each.name: None for each in environments}
 
 
 def _sha(*parts: str) -> str:

@@ -1,10 +1,12 @@
 """The commands that work on databases."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import click
 
 from layersite.cli_options import dry_run_option, output_option
+from layersite.follow.bring import deliver
 from layersite.model.document import near_miss
 from layersite.model.environment import Environment
 from layersite.model.errors import DatabaseError, PartialError, UnknownNameError
@@ -115,9 +117,12 @@ def list_(place: Place, database: str, output: str) -> None:
 def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> None:
     """Bring the committed environment NAME the databases that it needs, where they are missing."""
     console = Console(output == "json")
-    _, catalog = place.load()
+    site, catalog = place.load()
     environment = place.bot(console.tell).choose_anew(name, dry_run=dry_run) if reset else _committed(place, name)
-    delivery = Playbooks(place.root, catalog).databases([environment], reset=reset, dry_run=dry_run)[name]
+    playbooks = Playbooks(place.root, catalog)
+    bring = partial(playbooks.databases, reset=reset, dry_run=dry_run)
+    made = bring([environment]) if dry_run else deliver(place.store(site), [name], bring, playbooks.drop)
+    delivery = made[name]
     header = ("database", "golden", "built", "rows", "method", "seconds", "clone")
     rows = [
         (

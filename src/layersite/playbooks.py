@@ -59,7 +59,7 @@ class Playbooks:
         environments = [_place(tombstone) for tombstone in tombstones]
         settings = {"prefix": self._site.cluster.namespace_prefix, "timeout": timeout, "force": force}
         left = _read(self._play("environment_reap", environments, settings, timeout * (1 + force)))
-        return left | self._reap_databases([stone for stone in tombstones if left[stone.name] is None])
+        return left | self.drop([stone for stone in tombstones if left[stone.name] is None])
 
     def secrets(self, environments: Sequence[Environment], *, timeout: int = 120) -> Why:
         """Make the Secrets that the environments' apps declare as `copy` or `generate`, once their namespaces exist.
@@ -105,6 +105,7 @@ class Playbooks:
             name: Delivery(
                 None if each["is_fine"] else each["message"],
                 tuple(Brought.model_validate(one) for one in each["databases"]),
+                is_made=any(one["name"] in each["changed"] for one in each["databases"]),
                 is_renewed=PODS in each["changed"],
             )
             for name, each in result.items()
@@ -119,8 +120,9 @@ class Playbooks:
         origin = {"golden": data.golden, "again": data.again or 0, "quiet": contract.quiet.model_dump(mode="json")}
         return {"name": name, **origin, **server}
 
-    def _reap_databases(self, tombstones: Sequence[Tombstone]) -> Why:
-        going = [{**_place(stone), "databases": sorted(stone.data)} for stone in tombstones if stone.data]
+    def drop(self, environments: Sequence[Environment | Tombstone]) -> Why:
+        """Remove the clones of environments that are gone. Raises ToolError."""
+        going = [{**_place(each), "databases": sorted(each.data)} for each in environments if each.data]
         databases = [{"name": name, "engine": each.engine} for name, each in self._site.databases.items()]
         settings = {**self._owner, "databases": databases, "apply": True}
         return _read(self._play("database_reap", going, settings, _CLONING))

@@ -263,15 +263,16 @@ def test_without_a_golden_it_is_made_empty_and_filled_once_the_app_has_migrated(
     playbooks, app = Playbooks(ground.root, Catalog(ground.root, {}, {})), App(ground)
     delivery = playbooks.databases([wanting()])["web-1"]
     (brought,) = delivery.databases
-    assert (delivery.problem, brought.golden, brought.method, brought.rows) == (None, None, "empty", 0)
+    assert (delivery.is_made, brought.golden, brought.method, brought.rows) == (True, None, "empty", 0)
     assert app.run("SELECT count(*) FROM pg_class WHERE oid >= 16384") == 0
     app.run("CREATE TABLE customer (id serial PRIMARY KEY, email text NOT NULL)")
     assert [complete(ground.root, brought).rows for _ in range(2)] == [50, 50]
     app.run("CREATE TABLE orders (id serial PRIMARY KEY, customer int NOT NULL REFERENCES customer)")
     assert complete(ground.root, brought).rows == 100
     assert app.run("SELECT count(*) FROM orders JOIN customer ON customer.id = customer") == 50
-    assert [each.rows for each in playbooks.databases([wanting()])["web-1"].databases] == [100]
-    assert ground.reap("web-1", apply=True)[0] == 1
+    delivery = playbooks.databases([wanting()])["web-1"]
+    assert (delivery.is_made, [each.rows for each in delivery.databases]) == (False, [100])
+    assert playbooks.drop([wanting()]) == {"web-1": None}
     assert ground.there() == set()
 
 

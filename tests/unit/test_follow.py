@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event
+from typing import Any
 
 from layersite.argocd.model import Result
 from layersite.argocd.received import Application
 from layersite.follow import Follower, first_standings
+from layersite.follow.bring import deliver
 from layersite.follow.standings import SMOKE_FAILED
 from layersite.forge import Status
 from layersite.model.change import Change
@@ -123,11 +126,13 @@ class Cluster:
 
 @dataclass
 class Books:
-    """Playbooks that do what they are told to."""
+    """Playbooks that do what they are told to; `meanwhile` happens when databases were made."""
 
     left: str | None = None
     is_broken: bool = False
     delivery: Delivery = field(default_factory=Delivery)
+    held: set[str] = field(default_factory=set)
+    meanwhile: Callable[[], None] = lambda: None
 
     def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
         if self.is_broken:
@@ -138,7 +143,13 @@ class Books:
         return {}
 
     def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
+        self.held |= {each.name for each in environments}
+        self.meanwhile()
         return {each.name: self.delivery for each in environments}
+
+    def drop(self, environments: Sequence[Environment]) -> dict[str, str | None]:
+        self.held -= {each.name for each in environments}
+        return {each.name: self.left for each in environments}
 
 
 @dataclass
@@ -189,6 +200,10 @@ LEAVING = Standing("web-42", "leaving", "web#42 is no longer open", tombstone())
 
 def buried(cause: str = "closed") -> Shelf:
     return Shelf(Entry(None, tombstone(cause), "t" * 40, None))
+
+
+def alive(environment: Environment) -> Shelf:
+    return Shelf(Entry(environment, None, "t" * 40, None))
 
 
 @dataclass
@@ -267,7 +282,7 @@ SHOP = Brought(
 
 
 def test_its_people_learn_what_its_database_was_made_from() -> None:
-    scene = Scene(books=Books(delivery=Delivery(None, (SHOP,))))
+    scene = Scene(shelf=alive(WITH_DATA), books=Books(delivery=Delivery(None, (SHOP,))))
     assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
     text = "- Database `shop` from `golden_shop_1`, built 2026-01-02T03:04:05Z with 46,271 rows"
     assert f"{text}; cloned by reflink in 0.31 s" in scene.talk.bodies["web-42"]
@@ -275,7 +290,7 @@ def test_its_people_learn_what_its_database_was_made_from() -> None:
 
 def test_pods_that_had_to_begin_again_are_waited_for_anew() -> None:
     trouble = Trouble("Pod", "web-1", "CrashLoopBackOff", "no such revision")
-    scene = Scene(books=Books(delivery=Delivery(None, (SHOP,), is_renewed=True)))
+    scene = Scene(shelf=alive(WITH_DATA), books=Books(delivery=Delivery(None, (SHOP,), is_renewed=True)))
     scene.cluster = Cluster({"env-web-42": Result("env-web-42", "failed", troubles=(trouble,))}, recovers=True)
     assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
 
@@ -292,7 +307,9 @@ def test_what_was_made_empty_is_filled_before_the_smoke_tests() -> None:
         seen.append("smoke")
         return True, ""
 
-    scene = Scene(books=Books(delivery=Delivery(None, (empty,))), smoke=smoke, complete=complete)
+    scene = Scene(
+        shelf=alive(WITH_DATA), books=Books(delivery=Delivery(None, (empty,))), smoke=smoke, complete=complete
+    )
     assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["ready"]
     text = "- Database `shop` without a golden, made empty in 0.31 s, with 150 made-up rows"
     assert (seen, text in scene.talk.bodies["web-42"]) == (["filled", "smoke"], True)
@@ -303,7 +320,7 @@ def test_a_database_that_cannot_be_filled_fails_its_environment() -> None:
         raise DatabaseError("fixtures cannot fill `item`")
 
     empty = SHOP.model_copy(update={"golden": None})
-    scene = Scene(books=Books(delivery=Delivery(None, (empty,))), complete=refuse)
+    scene = Scene(shelf=alive(WITH_DATA), books=Books(delivery=Delivery(None, (empty,))), complete=refuse)
     (ended,) = scene.follow(replace(DEPLOYING, environment=WITH_DATA))
     assert (ended.state, ended.summary) == ("failed", "fixtures cannot fill `item`")
 
@@ -319,9 +336,38 @@ def test_its_people_learn_what_its_migrations_may_do() -> None:
 
 def test_an_environment_without_its_database_has_failed_though_it_is_healthy() -> None:
     why = "the variable LAYERSITE_DATABASE_SHOP_SERVER is not set"
-    scene = Scene(books=Books(delivery=Delivery(why)))
+    scene = Scene(shelf=alive(WITH_DATA), books=Books(delivery=Delivery(why)))
     (ended,) = scene.follow(replace(DEPLOYING, environment=WITH_DATA))
     assert (ended.state, ended.summary) == ("failed", why)
+
+
+def test_what_another_run_has_removed_gets_no_database() -> None:
+    for shelf in (Shelf(), buried()):
+        scene = Scene(shelf=shelf)
+        (ended,) = scene.follow(replace(DEPLOYING, environment=WITH_DATA))
+        assert (ended.state, ended.summary) == ("failed", "it was removed meanwhile, so it has no database")
+        assert scene.books.held == set()
+
+
+def test_a_database_made_while_another_run_removed_its_environment_goes_again() -> None:
+    for is_made in (True, False):  # one that was there before is the other run's to remove
+        scene = Scene(shelf=alive(WITH_DATA), books=Books(delivery=Delivery(is_made=is_made)))
+        scene.books.meanwhile = partial(setattr, scene.shelf, "entry", None)
+        assert [each.state for each in scene.follow(replace(DEPLOYING, environment=WITH_DATA))] == ["failed"]
+        assert scene.books.held == (set() if is_made else {"web-42"})
+
+
+def test_what_a_newer_commit_wants_of_a_database_is_what_a_slower_run_brings() -> None:
+    newer = WITH_DATA.model_copy(update={"data": {"shop": Data(name="env_web_42__shop", golden="golden_shop_2")}})
+    scene, brought = Scene(shelf=alive(WITH_DATA)), list[Any]()
+
+    def bring(environments: Sequence[Environment]) -> dict[str, Delivery]:
+        brought.extend(each.data["shop"].golden for each in environments if each.data)
+        scene.shelf.entry = Entry(newer, None, "t" * 40, None)
+        return {each.name: Delivery() for each in environments}
+
+    assert deliver(scene.shelf, ["web-42"], bring, scene.books.drop) == {"web-42": Delivery()}
+    assert brought == ["golden_shop_1", "golden_shop_2"]
 
 
 def test_a_failure_names_what_is_wrong() -> None:

@@ -98,6 +98,7 @@ class Life(RuleBasedStateMachine):
         self.pinned, self.asleep, self.torn = set[str](), set[str](), set[str]()
         self.closed_meanwhile, self.heads_meanwhile = set[str](), set[tuple[str, str]]()
         self.is_yes, self.happened = False, 0
+        self.before_databases: Callable[[], None] | None = None
         self.bots: list[Bot] = []
 
     def teardown(self) -> None:
@@ -158,6 +159,21 @@ class Life(RuleBasedStateMachine):
         with self.in_trouble(WELL):
             slow.follow(replace(slow, store=Slow(self.shelf, meanwhile)).decide())
 
+    @rule(number=numbers, event=st.sampled_from(["push", "close"]))
+    def run_while_another_does_before_databases_are_made(self, number: int, event: str) -> None:
+        """Run the bot, and before it makes a database let something happen that another bot sees to its end."""
+
+        def meanwhile() -> None:
+            getattr(self, event)(number)
+            self.bot(True).reconcile()
+
+        self.open(number)
+        self.push(number)
+        self.before_databases = meanwhile
+        with self.in_trouble(WELL):
+            self.bot(True).reconcile()
+        self.before_databases = None
+
     @precondition(lambda self: self.alive())
     @rule(data=st.data(), verb=st.sampled_from(["pin", "unpin", "extend", "sleep", "wake", "teardown"]))
     def ask(self, data: st.DataObject, verb: str) -> None:
@@ -186,12 +202,11 @@ class Life(RuleBasedStateMachine):
                 self.bot(True).teardown(name)
 
     def reap(self) -> None:
-        """Remove what a slower run made for an environment that another removed meanwhile."""
+        """See that there is nothing to reap, whatever a slower run made for what another removed meanwhile."""
         books, namespaces = Books(self.cluster), self.cluster.held("namespaces")
         listed = {namespace: namespace.removeprefix("env-") for namespace in namespaces}
         found = Reaper(self.site, self.shelf.read, self.argocd.applications, lambda: listed, books.reap).reap(yes=True)
         assert found == []
-        books.sweep(self.shelf.read().entries)
 
     @precondition(lambda self: self.happened > 5)
     @rule()
@@ -262,7 +277,10 @@ class Life(RuleBasedStateMachine):
         return {"closed": name in self.closed_meanwhile, "expired": is_over, "teardown": name in self.torn}[stone.cause]
 
     def step(self, what: str) -> bool:
-        """See that nothing is taken from an environment that is committed."""
+        """Let happen what is to, and see that nothing is taken from an environment that is committed."""
+        if what.startswith("before databases") and (meanwhile := self.before_databases):
+            self.before_databases = None
+            meanwhile()
         if what.startswith("before removing"):
             assert what.split()[-1].removeprefix("env-") not in self.alive(), what
         return True

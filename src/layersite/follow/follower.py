@@ -131,7 +131,7 @@ class Follower:
                 for standing in mine.values():
                     voice.say(standing, briefly=standing.name in alive)
                 if self.argocd is not None and commit is not None:
-                    brought = bring(work, self.playbooks, alive, self.tell)
+                    brought = bring(work, self.store, self.playbooks, alive, self.tell)
                     burial = Burial(self.site, self.store, self.is_open, self.argocd, self.playbooks, voice, self.tell)
                     with _later(self.hold, lambda: voice.comment_on(alive.values())):
                         deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, brought)

@@ -61,3 +61,6 @@ class Reaps(Protocol):
 
     def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
         """Bring each environment its clones, and their Secrets to its namespace."""
+
+    def drop(self, environments: Sequence[Environment]) -> dict[str, str | None]:
+        """Remove the clones of environments that are gone."""

@@ -99,11 +99,12 @@ PODS = "pods"
 class Delivery:
     """What became of the databases of an environment: what it got, and why not all (None if it is all).
 
-    `is_renewed`: its pods had to begin again, for they knew another database.
+    `is_made`: one of them was not there before. `is_renewed`: its pods had to begin again, for they knew another.
     """
 
     problem: str | None = None
     databases: tuple[Brought, ...] = ()
+    is_made: bool = False
     is_renewed: bool = False
 
 

@@ -109,6 +109,11 @@ class Environment(Model):
     requests: Requests = Requests()
     render: RenderLock | None = None
 
+    @property
+    def origins(self) -> dict[str, tuple[str | None, int | None]]:
+        """By what each of its databases differs from one made before."""
+        return {name: (data.golden, data.again) for name, data in (self.data or {}).items()}
+
 
 class Tombstone(Model):
     """`tombstone.yaml`: the environment is going away; `reap` lists what must still be removed from the cluster."""

@@ -21,7 +21,7 @@ def difference(current: Environment, wanted: Environment, drifted: bool, rest: s
     parts += [
         f"its database `{name}` comes from {data.golden}" if data.golden else f"its database `{name}` is made empty"
         for name, data in sorted((wanted.data or {}).items())
-        if _origins(wanted)[name] != _origins(current).get(name)
+        if wanted.origins[name] != current.origins.get(name)
     ]
     if not parts and current.lease != wanted.lease:
         parts.append(_ending(wanted.lease) if current.heard == wanted.heard else "a comment changed its lease")
@@ -34,7 +34,7 @@ def difference(current: Environment, wanted: Environment, drifted: bool, rest: s
 
 def renews(current: Environment, wanted: Environment) -> bool:
     """Whether only what `current` is rendered from changed: neither its commits nor a person ask for `wanted`."""
-    if _members(current) != _members(wanted) or _origins(current) != _origins(wanted):
+    if _members(current) != _members(wanted) or current.origins != wanted.origins:
         return False
     asked = (current.call, current.lease, current.heard) != (wanted.call, wanted.lease, wanted.heard)
     return not asked and is_renewal(current.render, wanted.render)
@@ -55,8 +55,3 @@ def _cause(before: RenderLock | None, after: RenderLock | None) -> str:
 
 def _members(environment: Environment) -> dict[str, str]:
     return {str(member): member.sha for member in environment.members}
-
-
-def _origins(environment: Environment) -> dict[str, tuple[str | None, int | None]]:
-    """Return by what each database differs from one made before."""
-    return {name: (data.golden, data.again) for name, data in (environment.data or {}).items()}

@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,10 +83,13 @@ class Cluster:
     def held(self, kind: str) -> set[str]:
         return {path.name for path in (self.folder / kind).glob("*")}
 
-    def put(self, kind: str, name: str) -> None:
+    def put(self, kind: str, name: str) -> bool:
+        """Add something unless it is there; return whether it was added."""
         self.step(f"before {kind} {name}")
+        is_new = name not in self.held(kind)
         self.happen(kind, name)
         self.step(f"after {kind} {name}")
+        return is_new
 
     def happen(self, kind: str, name: str) -> None:
         """Add something that not the bot does."""
@@ -164,12 +167,9 @@ class Books:
         return {each.name: None if each.name in there else "there is no namespace" for each in environments}
 
     def databases(self, environments: Sequence[Environment], *, reset: bool = False) -> dict[str, Delivery]:
-        for each in environments:
-            self.cluster.put("databases", each.namespace)
-        return {each.name: Delivery() for each in environments}
+        return {each.name: Delivery(is_made=self.cluster.put("databases", each.namespace)) for each in environments}
 
-    def sweep(self, living: Collection[str]) -> None:
-        """Remove the databases of what does not live, as `reap` does."""
-        for namespace in sorted(self.cluster.held("databases")):
-            if namespace.removeprefix("env-") not in living:
-                self.cluster.remove("databases", namespace)
+    def drop(self, environments: Sequence[Environment]) -> dict[str, str | None]:
+        for each in environments:
+            self.cluster.remove("databases", each.namespace)
+        return {each.name: None for each in environments}
