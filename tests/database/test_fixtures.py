@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from layersite.cli import main
 from layersite.database.fixtures import Filled, Fixtures, fill
+from layersite.database.fixtures.postgresql.engine import PostgreSQL
 from layersite.model.errors import DatabaseError, UnknownNameError
 from tests.database.conftest import PAGILA
 from tests.database.server import Server
@@ -26,7 +27,7 @@ def empty(postgres: Server) -> Iterator[psycopg.Connection]:
 
 def make(connection: psycopg.Connection, schema: str, **given: Any) -> Filled:
     connection.execute(schema.encode())
-    return fill(connection, Fixtures.model_validate(given))
+    return fill(PostgreSQL(connection), Fixtures.model_validate(given))
 
 
 def ask(connection: psycopg.Connection, sql: str) -> list[tuple[Any, ...]]:
@@ -40,10 +41,10 @@ def test_pagila_is_filled_twice_alike_and_a_full_table_is_left_alone(postgres: S
     for name in ("one", "two"):
         uri = postgres.create(name, (PAGILA / "pagila-schema.sql").read_text(encoding="utf-8"))
         with psycopg.connect(uri) as connection:
-            filled = fill(connection, Fixtures(rows=80, tables={"payment": 500}))
+            filled = fill(PostgreSQL(connection), Fixtures(rows=80, tables={"payment": 500}))
             assert filled.rows == {name: 500 if name == "payment" else 80 for name in filled.rows}
             assert len(filled.rows) == 15
-            assert fill(connection, Fixtures()) == Filled({}, tuple(filled.rows))
+            assert fill(PostgreSQL(connection), Fixtures()) == Filled({}, tuple(filled.rows))
             assert ask(connection, "SELECT count(DISTINCT tableoid) > 3 FROM payment") == [(True,)]
             seen.append(
                 ask(connection, "SELECT p.*, c.* FROM payment p JOIN customer c USING (customer_id) ORDER BY 1, 2")
@@ -160,8 +161,8 @@ def test_what_cannot_be_made_up_is_refused_by_name_with_a_way_out(empty: psycopg
     with pytest.raises(
         DatabaseError, match=r"fill `place`: none of 800 made-up rows meets .*\^\[A-Z\]\{2\}.*give `values`"
     ):
-        fill(empty, Fixtures.model_validate({"values": given}))
-    fill(empty, Fixtures.model_validate({"values": {**given, "place.code": ["AB-1234", "CD-0000"]}}))
+        fill(PostgreSQL(empty), Fixtures.model_validate({"values": given}))
+    fill(PostgreSQL(empty), Fixtures.model_validate({"values": {**given, "place.code": ["AB-1234", "CD-0000"]}}))
     assert ask(empty, "SELECT DISTINCT code FROM place ORDER BY 1") == [("AB-1234",), ("CD-0000",)]
 
 
@@ -195,7 +196,7 @@ def test_an_unknown_name_is_refused_with_the_likely_one(empty: psycopg.Connectio
 
 
 def test_a_schema_without_tables_and_a_table_without_columns_are_fine(empty: psycopg.Connection) -> None:
-    assert fill(empty, Fixtures()) == Filled({}, ())
+    assert fill(PostgreSQL(empty), Fixtures()) == Filled({}, ())
     assert make(empty, "CREATE TABLE bare ()", rows=2).rows == {"bare": 2}
 
 

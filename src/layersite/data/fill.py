@@ -4,9 +4,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from layersite.database.clone import engine_of, server_of
-from layersite.database.fixtures import FIXTURES_FILE, Filled, Fixtures, fill, load_fixtures
+from layersite.database.fixtures import Filled, Fixtures, fill, load_fixtures, open_database
 from layersite.model.database import Brought, Clone
-from layersite.model.errors import DatabaseError, InvalidInputError, Problem
 from layersite.model.site import database_of
 from layersite.process import run
 
@@ -24,7 +23,6 @@ def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False
     """Fill the empty tables of the database `name`, one of `database`; the app's own command counts no rows.
 
     Raises:
-        InvalidInputError: rows cannot be made up for its engine.
         DatabaseError: it cannot be reached, or a table cannot be filled.
         ToolError: the app's own command fails.
     """
@@ -33,10 +31,8 @@ def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False
         if not dry_run:
             run(spec.command, cwd=root, timeout=_COMMAND_SECONDS, env={"DATABASE_URL": uri})
         return Filled()
-    if database_of(root, database).engine != "postgresql":
-        text = "rows are made up for PostgreSQL alone; give the app's own `command`"
-        raise InvalidInputError([Problem(f"data/{database}/{FIXTURES_FILE}", 0, "", text)])
-    return _make_up(uri, name, spec, dry_run=dry_run)
+    with open_database(uri, name, database_of(root, database).engine) as opened:
+        return fill(opened, spec, dry_run=dry_run)
 
 
 def complete(root: Path, brought: Brought) -> Brought:
@@ -52,15 +48,3 @@ def complete(root: Path, brought: Brought) -> Brought:
         rows = (clone.filled or 0) + sum(fill_database(root, database, name).rows.values())
         engine.record(clone.model_copy(update={"filled": rows}))
     return brought.model_copy(update={"rows": rows})
-
-
-def _make_up(uri: str, name: str, spec: Fixtures, *, dry_run: bool) -> Filled:
-    import psycopg
-
-    try:
-        with psycopg.connect(uri) as connection, connection.transaction(force_rollback=dry_run):
-            return fill(connection, spec)
-    except psycopg.OperationalError as error:
-        raise DatabaseError(f"{name} cannot be reached on its server; is there such an environment?") from error
-    except psycopg.Error as error:
-        raise DatabaseError(f"{name} cannot be filled, its server says: {error.diag.message_primary}") from error
