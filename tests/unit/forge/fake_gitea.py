@@ -1,33 +1,13 @@
 """A small Gitea on 127.0.0.1: real HTTP, payloads of the published shape, and every way to answer falsely."""
 
-import contextlib
-import hashlib
-import json
-import re
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
-TOKEN = "t0p-secret-token"
-BOT = 7
-MONA = 8
-Payload = dict[str, Any]
+from tests.unit.forge.fake_forge import BOT, MONA, TOKEN, Answer, FakeForge, Payload, Request, answer, sha
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What is sent; `cut` promises more bytes than come, `drip` waits between single bytes."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    wait: float = 0
-    cut: bool = False
-    drip: float = 0
+__all__ = ["BOT", "MONA", "TOKEN", "Answer", "FakeGitea", "Payload", "changed", "pull_request", "sha", "user"]
 
 
 def user(number: int = MONA) -> Payload:
@@ -35,15 +15,14 @@ def user(number: int = MONA) -> Payload:
     return {"id": number, "login": login, "full_name": "", "email": f"{login}@example.com"}
 
 
-def sha(text: object) -> str:
-    return hashlib.sha256(str(text).encode()).hexdigest()[:40]
-
-
 @dataclass
-class FakeGitea:
+class FakeGitea(FakeForge):
     """Its state is plain data that a test arranges, and looks at afterwards."""
 
-    page_size: int = 50
+    API: ClassVar = "/api/v1"
+    SIGNED: ClassVar = ("Authorization", f"token {TOKEN}")
+    PAGES: ClassVar = ("limit", "X-Total-Count")
+
     pulls: dict[str, list[Payload]] = field(default_factory=lambda: {"acme/shop": []})
     files: dict[tuple[str, int], list[Payload]] = field(default_factory=dict)
     comments: list[Payload] = field(default_factory=list)
@@ -56,24 +35,6 @@ class FakeGitea:
     listed: list[Payload] | None = None
     """What the listing shows instead of what is there."""
     is_writable: bool = True
-    instead: dict[str, Answer] = field(default_factory=dict)
-    after_page: Callable[[int], None] = lambda page: None
-    writes: list[str] = field(default_factory=list)
-    tokens: list[str | None] = field(default_factory=list)
-    is_heard: Callable[[str], bool] = lambda what: True
-    """Asked before each write is done and before it is answered; if not, the connection ends there."""
-
-    def __post_init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def open(self, number: int, repository: str = "acme/shop", **given: Any) -> Payload:
         payload = pull_request(number, html_url=f"{self.url}/{repository}/pulls/{number}", **given)
@@ -113,6 +74,63 @@ class FakeGitea:
         commit = self.refs[name]
         return {"name": name, "commit": {"id": commit} if kind == "branches" else {"sha": commit}}
 
+    def routes(self) -> Mapping[str, Callable[..., Answer]]:
+        slug = "/repos/([^/]+/[^/]+)"
+        return {
+            "/user": lambda request: answer(user(BOT)),
+            slug: lambda request, path: answer(self.repository(path)),
+            rf"{slug}/pulls": self._pulls,
+            rf"{slug}/pulls/(\d+)": lambda request, path, number: answer(
+                {pull["number"]: pull for pull in self.pulls[path]}[int(number)]
+            ),
+            rf"{slug}/pulls/(\d+)/files": lambda request, path, number: request.page(self.files[path, int(number)]),
+            rf"{slug}/issues/(\d+)/comments": self._comments,
+            rf"{slug}/issues/comments/(\d+)": self._comment,
+            rf"{slug}/issues/comments/(\d+)/reactions": self._reactions,
+            rf"{slug}/collaborators/([^/]+)/permission": self._permission,
+            rf"{slug}/statuses/(\w+)": self._statuses,
+            rf"{slug}/(branches|tags)/(.+)": lambda request, path, kind, name: answer(self.ref(kind, unquote(name))),
+        }
+
+    def _pulls(self, request: Request, path: str) -> Answer:
+        shown = self.pulls[path] if self.listed is None else self.listed
+        page = request.page([pull for pull in shown if pull["state"] == request.query.get("state", "open")])
+        self.after_page(int(request.query.get("page", 1)))
+        return page
+
+    def _comments(self, request: Request, path: str, number: str) -> Answer:
+        if request.command == "POST":
+            self.say(int(number), request.sent["body"])
+            return answer(self.comments[-1], 201)
+        wanted = f"/{path}/pulls/{number}"
+        found = [each for each in self.comments if each["pull_request_url"].endswith(wanted)]
+        return Answer(body=answer(found).body, headers={"X-Total-Count": str(len(found))})
+
+    def _comment(self, request: Request, path: str, number: str) -> Answer:
+        found = {each["id"]: each for each in self.comments}[int(number)]
+        if request.command == "DELETE":
+            self.comments.remove(found)
+        found.update(request.sent)
+        return answer(found)
+
+    def _reactions(self, request: Request, path: str, number: str) -> Answer:
+        given = self.reactions.setdefault(int(number), [])
+        if request.command == "POST":
+            at = "2026-11-24T04:00:00Z"
+            given.append({"user": user(BOT), "content": request.sent["content"], "created_at": at})
+        return answer(given or None)
+
+    def _permission(self, request: Request, path: str, login: str) -> Answer:
+        if self.rights is None:
+            return answer({"message": "only admins can query all permissions"}, 403)
+        return answer(self.permission(login))
+
+    def _statuses(self, request: Request, path: str, commit: str) -> Answer:
+        if request.command == "POST":
+            sent = {"status": request.sent.pop("state"), **request.sent}
+            self.statuses.append({"id": len(self.statuses) + 1, "url": f"{self.url}/{commit}", **sent})
+        return request.page([each for each in self.statuses if each["url"].endswith(commit)])
+
 
 def pull_request(number: int, **given: Any) -> Payload:
     """Return an open pull request; `branch` and `head_repo` are short for what lies deeper."""
@@ -139,143 +157,3 @@ def pull_request(number: int, **given: Any) -> Payload:
 
 def changed(filename: str, **more: Any) -> Payload:
     return {"filename": filename, "status": "changed", "additions": 1, "deletions": 0, "changes": 1, **more}
-
-
-def _handler(gitea: FakeGitea) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay silent."""
-
-        def do_GET(self) -> None:
-            gitea.tokens.append(self.headers["Authorization"])
-            address = urlsplit(self.path)
-            self.query = {key: values[0] for key, values in parse_qs(address.query).items()}
-            path = unquote(address.path).removeprefix("/api/v1")
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
-            instead = gitea.instead.get(path) or gitea.instead.get("*")
-            if instead:
-                self._send(instead)
-            elif self.headers["Authorization"] != f"token {TOKEN}":
-                self._answer({"message": "token is required"}, status=401)
-            else:
-                self._route(path, body)
-
-        do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 # http.server's names
-
-        def _route(self, path: str, body: Payload) -> None:
-            if self.command != "GET":
-                gitea.writes.append(f"{self.command} {path}")
-                if not self._goes_on("before"):
-                    return
-            for pattern, action in routes:
-                if found := re.fullmatch(pattern, path):
-                    try:
-                        action(self, body, *found.groups())
-                    except KeyError:
-                        self._answer({"message": "not found"}, status=404)
-                    return
-            self._answer({"message": "not found"}, status=404)
-
-        def _goes_on(self, when: str) -> bool:
-            self.close_connection = not gitea.is_heard(f"{when} {self.command} {self.path}")
-            return not self.close_connection
-
-        def me(self, body: Payload) -> None:
-            self._answer(user(BOT))
-
-        def repository(self, body: Payload, slug: str) -> None:
-            self._answer(gitea.repository(slug))
-
-        def pulls(self, body: Payload, slug: str) -> None:
-            state = self.query.get("state", "open")
-            shown = gitea.pulls[slug] if gitea.listed is None else gitea.listed
-            page = self._page([pull for pull in shown if pull["state"] == state])
-            gitea.after_page(int(self.query.get("page", 1)))
-            self._send(page)
-
-        def pull(self, body: Payload, slug: str, number: str) -> None:
-            self._answer({pull["number"]: pull for pull in gitea.pulls[slug]}[int(number)])
-
-        def files(self, body: Payload, slug: str, number: str) -> None:
-            self._send(self._page(gitea.files[slug, int(number)]))
-
-        def comments(self, body: Payload, slug: str, number: str) -> None:
-            if self.command == "POST":
-                gitea.say(int(number), body["body"])
-                self._answer(gitea.comments[-1], status=201)
-                return
-            wanted = f"/{slug}/pulls/{number}"
-            found = [each for each in gitea.comments if each["pull_request_url"].endswith(wanted)]
-            self._answer(found, {"X-Total-Count": str(len(found))})
-
-        def one_comment(self, body: Payload, slug: str, number: str) -> None:
-            found = {each["id"]: each for each in gitea.comments}[int(number)]
-            if self.command == "DELETE":
-                gitea.comments.remove(found)
-            found.update(body)
-            self._answer(found)
-
-        def reactions(self, body: Payload, slug: str, number: str) -> None:
-            given = gitea.reactions.setdefault(int(number), [])
-            if self.command == "POST":
-                given.append({"user": user(BOT), "content": body["content"], "created_at": "2026-11-24T04:00:00Z"})
-            self._answer(given or None)
-
-        def permission(self, body: Payload, slug: str, login: str) -> None:
-            if gitea.rights is None:
-                self._answer({"message": "only admins can query all permissions"}, status=403)
-                return
-            self._answer(gitea.permission(login))
-
-        def statuses(self, body: Payload, slug: str, commit: str) -> None:
-            if self.command == "POST":
-                status = {"status": body.pop("state"), **body}
-                gitea.statuses.append({"id": len(gitea.statuses) + 1, "url": f"{gitea.url}/{commit}", **status})
-            self._send(self._page([each for each in gitea.statuses if each["url"].endswith(commit)]))
-
-        def ref(self, body: Payload, slug: str, kind: str, name: str) -> None:
-            self._answer(gitea.ref(kind, name))
-
-        def _page(self, items: list[Payload]) -> Answer:
-            page, size = int(self.query.get("page", 1)), min(int(self.query.get("limit", 30)), gitea.page_size)
-            headers = {"X-Total-Count": str(len(items))}
-            if page * size < len(items):
-                headers["Link"] = f'<{gitea.url}{self.path}>; rel="next"'
-            return Answer(body=json.dumps(items[(page - 1) * size : page * size]).encode(), headers=headers)
-
-        def _answer(self, payload: object, headers: dict[str, str] | None = None, status: int = 200) -> None:
-            self._send(Answer(status, json.dumps(payload).encode(), headers or {}))
-
-        def _send(self, answer: Answer) -> None:
-            time.sleep(answer.wait)
-            if self.command != "GET" and not self._goes_on("after"):
-                return
-            self.send_response(answer.status)
-            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body) * (2 if answer.cut else 1)))
-            self.end_headers()
-            self.close_connection = answer.cut
-            with contextlib.suppress(ConnectionError):  # who asked has given up
-                for piece in map(bytes, zip(answer.body)) if answer.drip else (answer.body,):
-                    self.wfile.write(piece)
-                    time.sleep(answer.drip)
-
-    slug = r"/repos/([^/]+/[^/]+)"
-    routes = (
-        ("/user", Handler.me),
-        (slug, Handler.repository),
-        (rf"{slug}/pulls", Handler.pulls),
-        (rf"{slug}/pulls/(\d+)", Handler.pull),
-        (rf"{slug}/pulls/(\d+)/files", Handler.files),
-        (rf"{slug}/issues/(\d+)/comments", Handler.comments),
-        (rf"{slug}/issues/comments/(\d+)", Handler.one_comment),
-        (rf"{slug}/issues/comments/(\d+)/reactions", Handler.reactions),
-        (rf"{slug}/collaborators/([^/]+)/permission", Handler.permission),
-        (rf"{slug}/statuses/(\w+)", Handler.statuses),
-        (rf"{slug}/(branches|tags)/(.+)", Handler.ref),
-    )
-    return Handler
