@@ -97,7 +97,7 @@ class Http(Connection):
         found: list[T] = []
         totals: set[int | None] = set()
         for page in itertools.count(1):
-            answer = self.ask("GET", path, what, {**params, "page": page, self._paging.parameter: self._paging.size})
+            answer = self.ask("GET", path, what, {self._paging.parameter: self._paging.size, **params, "page": page})
             items: list[T] = self._parse(answer, list[shape], what)  # type: ignore[valid-type] # mypy: no runtime types
             found += items
             has_next = 'rel="next"' in answer.headers.get("Link", "")

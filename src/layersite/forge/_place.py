@@ -29,11 +29,13 @@ class Place:
 class Places(dict[str, Place]):
     """The repositories of a site by name; one that is not there is a ForgeError.
 
-    `path` makes the path of one below the API's address from its `owner/name`.
+    `path` makes the path of one below the API's address from what `called` makes of its URL, by default `owner/name`.
     """
 
-    def __init__(self, repositories: Mapping[str, Repository], path: Callable[[str], str]) -> None:
-        slugs = {name: slug(each.url) for name, each in sorted(repositories.items())}
+    def __init__(
+        self, repositories: Mapping[str, Repository], path: Callable[[str], str], called: Callable[[str], str] = slug
+    ) -> None:
+        slugs = {name: called(each.url) for name, each in sorted(repositories.items())}
         super().__init__({name: Place(name, each, path(each)) for name, each in slugs.items()})
 
     def __missing__(self, name: str) -> Place:

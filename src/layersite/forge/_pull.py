@@ -1,7 +1,7 @@
 """What forges send about a pull request, as far as they are alike and it is read, and one as a change."""
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AliasChoices, Field
 
@@ -18,7 +18,7 @@ Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
 class User(Received):
     id: int
-    login: str
+    login: Annotated[str, Field(validation_alias=AliasChoices("login", "username"))]
 
 
 class Label(Received):
@@ -26,7 +26,9 @@ class Label(Received):
 
 
 class Pull(Received):
-    """A pull request; what its two ends are called is the forge's own."""
+    """A pull request; what it and its two ends are called is the forge's own."""
+
+    noun: ClassVar = "pull request"
 
     number: Annotated[int, Field(gt=0)]
     state: Literal["open", "closed"]
@@ -78,9 +80,14 @@ class File(Received):
 class Permission(Received):
     permission: str
 
+    @property
+    def may_write(self) -> bool:
+        """Whether it lets somebody push."""
+        return self.permission in {"write", "admin", "owner"}
+
 
 class _Written(Received):
-    user: User | None
+    user: Annotated[User | None, Field(validation_alias=AliasChoices("user", "author"))]
 
     def is_by(self, user: User) -> bool:
         """Whether `user` wrote it."""
@@ -118,7 +125,7 @@ def as_change(repository: str, pull: Pull, files: tuple[str, ...] | None = None)
     """Return a pull request in the words of every forge. Raises ForgeError."""
     if not pull.sha:
         raise ForgeError(
-            f"repository `{repository}`: pull request {pull.number} has lost its head commit; push its branch again "
+            f"repository `{repository}`: {pull.noun} {pull.number} has lost its head commit; push its branch again "
             f"or close it"
         )
     return Change(

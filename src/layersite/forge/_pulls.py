@@ -8,11 +8,11 @@ from functools import cached_property, partial
 from typing import ClassVar
 from urllib.parse import quote
 
-from layersite.forge._asked import Comments, Stamp
+from layersite.forge._asked import Comments, Stamp, Thumbs
 from layersite.forge._http import Http, MissingError
 from layersite.forge._own import OwnComments
 from layersite.forge._place import Place, Places
-from layersite.forge._pull import CommitStatus, File, Pull, User, as_change
+from layersite.forge._pull import CommitStatus, File, Permission, Pull, User, as_change
 from layersite.forge.status import Status
 from layersite.model.change import Change
 from layersite.model.command import Asked
@@ -31,6 +31,9 @@ class PullForge(ABC):
     """
 
     _pull: ClassVar[type[Pull]]
+    _list: ClassVar[str] = "pulls"
+    _edit: ClassVar[str] = "PATCH"
+    _thumbs: ClassVar[Thumbs] = Thumbs()
     _order: ClassVar[Mapping[str, str]]
     """Parameters that list pull requests from the oldest to the newest."""
     _shown: ClassVar[str] = "statuses/{}"
@@ -43,8 +46,8 @@ class PullForge(ABC):
         self._files: dict[tuple[str, int, str, str, str], tuple[str, ...] | None] = {}
         self._statuses: dict[tuple[str, str], Status] = {}
         self._stamps: dict[tuple[str, int], Stamp] = {}
-        self._own = OwnComments(http, lambda: self._me, self._comments, self._on)
-        self._asked = Comments(http, lambda: self._me, self._comments, self._rights)
+        self._own = OwnComments(http, lambda: self._me, self._comments, self._on, self._edit)
+        self._asked = Comments(http, lambda: self._me, self._comments, self._writes, self._thumbs)
 
     @abstractmethod
     def _counted(self, place: Place) -> int:
@@ -83,12 +86,12 @@ class PullForge(ABC):
         if change.number is None:
             return None
         place = self._places[change.repository]
-        what = place.what(f"pull request {change.number}")
+        what = place.what(f"{self._pull.noun} {change.number}")
         try:
-            pull = self._http.get(f"{place.path}/pulls/{change.number}", self._pull, what)
+            pull = self._http.get(f"{place.path}/{self._list}/{change.number}", self._pull, what)
         except MissingError:
             # Gone for certain only if this token can see the repository's pull requests at all.
-            self._http.some(f"{place.path}/pulls", self._pull, place.what("its pull requests"))
+            self._http.some(f"{place.path}/{self._list}", self._pull, place.what(f"its {self._pull.noun}s"))
             return None
         return as_change(place.name, pull) if pull.state == "open" else None
 
@@ -146,16 +149,20 @@ class PullForge(ABC):
         return self._user()
 
     def _on(self, change: Change, text: str) -> str:
-        return self._places[change.repository].what(f"{text} pull request {change.number}")
+        return self._places[change.repository].what(f"{text} {self._pull.noun} {change.number}")
 
     def _comments(self, change: Change, comment: int | None) -> str:
         if change.number is None:
-            raise ForgeError(f"`{change}` is no pull request, so there is nowhere to comment")
-        path = f"{self._places[change.repository].path}/issues"
-        return f"{path}/{change.number}/comments" if comment is None else f"{path}/comments/{comment}"
+            raise ForgeError(f"`{change}` is no {self._pull.noun}, so there is nowhere to comment")
+        return self._comment(self._places[change.repository], change.number, comment)
 
-    def _rights(self, change: Change, login: str) -> str:
-        return f"{self._places[change.repository].path}/collaborators/{quote(login, safe='')}/permission"
+    def _comment(self, place: Place, number: int, comment: int | None) -> str:
+        """Return where the comments on a pull request are, or the one of an id."""
+        return f"{place.path}/issues/" + (f"{number}/comments" if comment is None else f"comments/{comment}")
+
+    def _writes(self, change: Change, user: User, what: str) -> bool:
+        path = f"{self._places[change.repository].path}/collaborators/{quote(user.login, safe='')}/permission"
+        return self._http.get(path, Permission, what).may_write
 
     def _open(self, place: Place, count: "Future[int]") -> list[Pull]:
         """List what is open, and compare it with what was counted meanwhile, then with what is counted after it."""
@@ -168,7 +175,7 @@ class PullForge(ABC):
             # Counting too few is a known fault (go-gitea/gitea#27472) and hides nothing from a list that is longer.
             return f"{len(found)} are listed, but the repository counts {counted}" if counted > len(found) else ""
 
-        path, what = f"{place.path}/pulls", place.what("its open pull requests")
+        path, what = f"{place.path}/{self._list}", place.what(f"its open {self._pull.noun}s")
         order = {"state": "open", **self._order}
         return self._http.listing(path, self._pull, what, lambda pull: pull.number, params=order, check=check)
 
@@ -182,7 +189,7 @@ class PullForge(ABC):
             return None
         return tuple(sorted({path for file in found for path in (file.filename, file.previous_filename) if path}))
 
-    def _files_in(self, place: Place, number: int) -> list[File] | None:
+    def _files_in(self, place: Place, number: int) -> Sequence[File] | None:
         """List what a pull request changes, None if the forge does not tell all of it. Raises ForgeError."""
         path, what = f"{place.path}/pulls/{number}/files", place.what(f"the files of pull request {number}")
         return self._http.listing(path, File, what, lambda file: (file.filename, file.status))

@@ -4,7 +4,7 @@ import re
 
 from layersite.model.errors import ForgeError
 
-__all__ = ["declared_environment", "mark", "slug", "unmark"]
+__all__ = ["declared_environment", "mark", "project_path", "slug", "unmark"]
 
 
 def declared_environment(description: str) -> str | None:
@@ -39,8 +39,21 @@ def _normal(text: str) -> str:
 
 def slug(url: str) -> str:
     """Return `owner/name` of a repository's git URL. Raises ForgeError."""
-    path = re.sub(r"^([a-z+]+://[^/]*/|[^/]*:)", "", url)
-    found = re.search(r"(?:^|/)([^/]+/[^/]+?)(?:\.git)?/*$", path)
+    found = re.search(r"(?:^|/)([^/]+/[^/]+?)(?:\.git)?/*$", _path(url))
     if not found:
         raise ForgeError(f"repository URL `{url}` does not end in owner/name; copy it from the forge's page")
     return found[1]
+
+
+def project_path(url: str, forge: str) -> str:
+    """Return the path of groups and project of a repository's git URL, on the server at `forge`. Raises ForgeError."""
+    path = _path(url).strip("/").removesuffix(".git")
+    if "://" in url:
+        path = path.removeprefix(f"{_path(forge).strip('/')}/") if _path(forge) else path
+    if "/" not in path:
+        raise ForgeError(f"repository URL `{url}` does not end in group/project; copy it from the forge's page")
+    return path
+
+
+def _path(url: str) -> str:
+    return re.sub(r"^([a-z+]+://[^/]*/?|[^/]*:)", "", url)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from layersite.forge.gitea import GiteaForge
+from layersite.forge.gitlab import GitLabForge
 
 __all__ = ["HOSTS"]
 
-HOSTS: Mapping[str, type[GiteaForge]] = {"gitea": GiteaForge}
+HOSTS: Mapping[str, type[GiteaForge | GitLabForge]] = {"gitea": GiteaForge, "gitlab": GitLabForge}

@@ -1,4 +1,4 @@
-"""What a webhook of Gitea or Forgejo tells: something changed in a repository, so look now, not at the next poll.
+"""What a webhook of a forge tells: something changed in a repository, so look now, not at the next poll.
 
 It is a nudge only: what changed is then read from the forge, so a forged, late or repeated one can do no harm.
 """
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from layersite.forge import _gitlab_hooks
 from layersite.forge._http import Received
 from layersite.model.command import is_command
 from layersite.model.errors import ForgeError
@@ -69,23 +70,26 @@ def webhook_change(headers: Mapping[str, str], body: bytes, secret: str) -> Nudg
 
     Raises:
         SignatureError: it is not signed with `secret`, or there is no secret.
-        ForgeError: it is signed, but is not what Gitea or Forgejo send.
+        ForgeError: it is signed, but is not what a forge sends.
     """
     given = {name.lower(): value for name, value in headers.items()}
     if given.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ForgeError("the webhook's content type must be application/json; choose it in the webhook's settings")
-    _verify(given.get("x-gitea-signature", ""), body, secret)
-    try:
-        return _read(given.get("x-gitea-event", ""), body)
-    except ValidationError:  # `from None`: the cause would print what was received
-        raise ForgeError("the webhook is signed, but is not what Gitea or Forgejo send; see its type there") from None
-
-
-def _verify(signature: str, body: bytes, secret: str) -> None:
     if not secret:
         raise SignatureError("there is no webhook secret here, so no webhook is believed; set one on both sides")
-    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), signature.encode()):
+    try:
+        if "x-gitlab-event" in given:
+            _verify(given.get("x-gitlab-token", ""), secret)
+            found = _gitlab_hooks.read(given["x-gitlab-event"], body)
+            return found and Nudge(*found)
+        _verify(given.get("x-gitea-signature", ""), hmac.new(secret.encode(), body, hashlib.sha256).hexdigest())
+        return _read(given.get("x-gitea-event", ""), body)
+    except ValidationError:  # `from None`: the cause would print what was received
+        raise ForgeError("the webhook is signed, but is not what a forge sends; see its type there") from None
+
+
+def _verify(given: str, expected: str) -> None:
+    if not hmac.compare_digest(expected.encode(), given.encode()):
         raise SignatureError("the webhook's signature is missing or wrong; set the same secret on both sides")
 
 
