@@ -4,6 +4,7 @@ So nothing is in the ledger that is not on the server, and `CREATE DATABASE … 
 """
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from layersite.model.yaml import Yaml
 if TYPE_CHECKING:  # importing it costs commands that need no database a tenth of a second
     from psycopg import Connection
 
-__all__ = ["Record", "Role", "entries", "read", "text"]
+__all__ = ["Record", "Role", "entries", "read", "replaced", "text", "used"]
 
 
 class Role(Model):
@@ -52,3 +53,14 @@ def entries(connection: "Connection") -> dict[str, Record]:
     """Return every golden and clone of the server, by the name of its database."""
     found = {str(name): read(comment) for name, comment in connection.execute(_COMMENTS)}
     return {n: record for n, record in found.items() if isinstance(record, Golden | Clone) and record.name == n}
+
+
+def used(records: Mapping[str, Record]) -> set[str]:
+    """Return the names of the goldens that clones rest on."""
+    return {each.golden for each in records.values() if isinstance(each, Clone) and each.golden}
+
+
+def replaced(records: Mapping[str, Record], new: Golden) -> list[str]:
+    """Return the names of the goldens in whose place `new` is, but for those that clones rest on."""
+    goldens = [each for each in records.values() if isinstance(each, Golden) and each.database == new.database]
+    return [each.name for each in goldens if each.name not in used(records) | {new.name}]

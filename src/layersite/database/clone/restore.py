@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database.clone.postgresql import PostgreSQL
-from layersite.model.database import Clone, Golden
+from layersite.database.ledger import replaced
+from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError
 from layersite.process import run
 
@@ -51,7 +52,7 @@ def fetch(source: PostgreSQL, target: PostgreSQL, golden: str) -> None:
             _create(source, target, golden, private)
             _run(target, private, "pg_restore", f"-j{_JOBS}", "--exit-on-error", *_LEFT_OUT, dump)
         target.settle(private)
-        _publish(source, target, golden, private)
+        _publish(source, target, record, private)
 
 
 def _run(server: PostgreSQL, database: str, program: str, *arguments: str) -> None:
@@ -72,16 +73,12 @@ def _create(source: PostgreSQL, target: PostgreSQL, golden: str, private: str) -
     target.apply_settings(private, source.settings(golden))
 
 
-def _publish(source: PostgreSQL, target: PostgreSQL, golden: str, private: str) -> None:
-    comment = source.ask(_SHAPE, golden)[0][3]
+def _publish(source: PostgreSQL, target: PostgreSQL, golden: Golden, private: str) -> None:
+    comment = source.ask(_SHAPE, golden.name)[0][3]
     target.run(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(private), Literal(comment)))
     target.run(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(private)))
-    target.run(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(private), Identifier(golden)))
-    target.run(SQL("ALTER DATABASE {} IS_TEMPLATE true").format(Identifier(golden)))
-    records = target.records()
-    new = records[golden]
-    used = {each.golden for each in records.values() if isinstance(each, Clone)} | {golden}
-    for name, each in records.items():
-        if isinstance(each, Golden) and each.database == new.database and name not in used:
-            target.run(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(name)))
-            target.drop(name)
+    target.run(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(private), Identifier(golden.name)))
+    target.run(SQL("ALTER DATABASE {} IS_TEMPLATE true").format(Identifier(golden.name)))
+    for name in replaced(target.records(), golden):
+        target.run(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(name)))
+        target.drop(name)

@@ -7,6 +7,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+from layersite.database.ledger import replaced
 from layersite.database.mariadb import ledger
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.connect import Session
@@ -14,7 +15,7 @@ from layersite.database.mariadb.copy import carry
 from layersite.database.mariadb.ddl import move, read_definition
 from layersite.database.mariadb.describe import read_schema
 from layersite.database.schema import Relation
-from layersite.model.database import Clone, Golden
+from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError
 
 __all__ = ["fetch"]
@@ -55,18 +56,11 @@ def fetch(source: MariaDBClones, target: MariaDBClones, golden: str) -> None:
         attested = ledger.attestation(source.session, golden)
         ledger.write(target.session, golden, record, attested.model_dump(mode="json") if attested else None)
         ledger.forget(target.session, private)
-        _drop_replaced(target, record)
+        for name in replaced(target.records(), record):
+            target.drop(name)
 
 
 def _carry(source: Session, target: Session, relation: Relation) -> None:
     with closing(source.another()) as reader, closing(target.another()) as writer:
         writer.ask("SET foreign_key_checks = 0, unique_checks = 0")
         carry(reader, writer, relation, dict.fromkeys(relation.columns, "keep"), "TRUE")
-
-
-def _drop_replaced(target: MariaDBClones, new: Golden) -> None:
-    records = target.records()
-    used = {each.golden for each in records.values() if isinstance(each, Clone)} | {new.name}
-    for name, each in records.items():
-        if isinstance(each, Golden) and each.database == new.database and name not in used:
-            target.drop(name)

@@ -8,6 +8,7 @@ from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
 from layersite.database.golden.overlap import overlap
 from layersite.database.golden.subset import chosen, emptied
+from layersite.database.ledger import used
 from layersite.database.mariadb import canaries, checks, ledger
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.copy import carry
@@ -17,7 +18,7 @@ from layersite.database.mariadb.hashes import hasher, schema_is_clean
 from layersite.database.mariadb.source import MariaDBSource
 from layersite.database.mariadb.subset import MariaDBReader
 from layersite.model.contract import Contract
-from layersite.model.database import Clone, Golden, golden_name
+from layersite.model.database import Golden, golden_name
 from layersite.model.errors import LayersiteError
 
 __all__ = ["MariaDBServer"]
@@ -146,7 +147,7 @@ class MariaDBServer:
 
     def used(self) -> set[str]:
         """Return the names of the goldens that clones rest on."""
-        return {each.golden or "" for each in ledger.entries(self.session).values() if isinstance(each, Clone)}
+        return used(ledger.entries(self.session))
 
     def drop(self, name: str) -> None:
         """Remove a draft or a golden, if it is there."""

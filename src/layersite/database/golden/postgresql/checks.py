@@ -1,14 +1,16 @@
 """What a golden must stand before it is published, asked of the golden itself and not of the rules that made it."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from layersite.database.contract.rules import shape, value_shape
 from layersite.database.golden.attestation import Check
+from layersite.database.golden.checks import Dialect, counted
 from layersite.database.golden.overlap import columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.values import identifier, literal
-from layersite.database.schema import Column, Reference, Relation, Schema
+from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Choice, Constant, Contract, Json, Number, Rule
 
 __all__ = ["alone", "structure"]
@@ -27,12 +29,8 @@ UNION ALL SELECT format('the materialized view %I.%I is empty', schemaname, matv
 
 def alone(golden: Connection, schema: Schema, contract: Contract) -> tuple[Check, ...]:
     """Check what a golden shows by itself, without its source."""
-    return (
-        _shapes(golden, schema, contract),
-        _references(golden, (*schema.references, *Reference.declared(contract))),
-        _anonymity(golden, contract),
-        _statistics(golden, schema, contract),
-    )
+    dialect = Dialect(partial(_counts, golden), str, identifier, _test)
+    return (*counted(dialect, schema, contract), _statistics(golden, schema, contract))
 
 
 def structure(golden: Connection, schema: Schema, contract: Contract) -> Check:
@@ -66,31 +64,9 @@ def _differences(relation: Relation, found: Relation | None, contract: Contract)
         yield f"{relation.name} lost its key {sorted(missing)[0]}"
 
 
-def _shapes(golden: Connection, schema: Schema, contract: Contract) -> Check:
-    """Every masked value looks as its rule makes it, emptied columns and dropped tables are empty."""
-    problems: list[str] = []
-    looked_at = 0
-    for relation in schema.relations.values():
-        tests = list(_tests(relation, contract))
-        if not tests:
-            continue
-        listed = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test in tests)
-        with explained(f"{relation.name} cannot be checked"):
-            row = golden.execute(f"SELECT {listed} FROM {relation.name}".encode()).fetchone() or ()
-        problems += [f"{what}: {count} values" for (what, _), count in zip(tests, row, strict=True) if count]
-        looked_at += len(tests)
-    return Check(name="shapes", looked_at=looked_at, problems=tuple(problems))
-
-
-def _tests(relation: Relation, contract: Contract) -> Iterator[tuple[str, str]]:
-    if relation.kind in ("table", "partitioned") and contract.relations.get(relation.name) == "drop":
-        yield f"{relation.name} should be empty", "true"
-    for name, action in contract.columns(relation.name).items():
-        column = relation.columns[name]
-        if action == "null":
-            yield f"{relation.name}.{name} should be null", f"{identifier(name)} IS NOT NULL"
-        elif not isinstance(action, str) and (test := _test(column, action)):
-            yield f"{relation.name}.{name} is not what `{action.mask}` makes", test
+def _counts(golden: Connection, relation: str, query: str) -> Sequence[int]:
+    with explained(f"{relation} cannot be checked"):
+        return golden.execute(query.encode()).fetchone() or ()
 
 
 def _test(column: Column, rule: Rule) -> str | None:
@@ -130,36 +106,6 @@ def _foreign_leaves(there: str, rule: Json) -> str:
     steps = sorted(f"ARRAY[{', '.join(map(literal, parent))}]::text[]" for parent in parents)
     is_odd = " OR ".join(f"jsonb_typeof({there} #> {step}) <> 'object'" for step in steps) or "false"
     return f"CASE WHEN {is_odd} THEN true ELSE {' OR '.join(tests)} END"
-
-
-def _references(golden: Connection, all_of_them: Sequence[Reference]) -> Check:
-    """Every row that refers to another finds it."""
-    problems = []
-    for each in all_of_them:
-        pairs = list(zip(map(identifier, each.columns), map(identifier, each.target_columns), strict=True))
-        filled = " AND ".join(f"c.{mine} IS NOT NULL" for mine, _ in pairs)
-        found = " AND ".join(f"p.{theirs} = c.{mine}" for mine, theirs in pairs)
-        lost = f"{filled} AND NOT EXISTS (SELECT FROM {each.target} p WHERE {found})"
-        query = f"SELECT count(*) FROM {each.relation} c WHERE {lost}"
-        with explained(f"{each.relation} cannot be checked"):
-            row = golden.execute(query.encode()).fetchone()
-        if row and row[0]:
-            problems.append(f"{row[0]} rows of {each.relation} refer to rows of {each.target} that are not there")
-    return Check(name="references", looked_at=len(all_of_them), problems=tuple(problems))
-
-
-def _anonymity(golden: Connection, contract: Contract) -> Check:
-    """No combination of the declared columns stands for fewer rows than it must."""
-    problems = []
-    for each in contract.anonymity:
-        columns = ", ".join(map(identifier, each.columns))
-        query = f"SELECT count(*) FROM (SELECT FROM {each.relation} GROUP BY {columns} HAVING count(*) < {each.k}) g"
-        with explained(f"{each.relation} cannot be checked"):
-            row = golden.execute(query.encode()).fetchone()
-        if row and row[0]:
-            named = ", ".join(each.columns)
-            problems.append(f"{each.relation} ({named}): {row[0]} combinations stand for fewer than {each.k} rows")
-    return Check(name="anonymity", looked_at=len(contract.anonymity), problems=tuple(problems))
 
 
 def _statistics(golden: Connection, schema: Schema, contract: Contract) -> Check:

@@ -19,7 +19,7 @@ from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 from layersite.database.golden.postgresql.values import identifier
 from layersite.model.contract import Contract
-from layersite.model.database import Clone, Golden
+from layersite.model.database import Golden
 from layersite.model.errors import LayersiteError
 
 __all__ = ["Server"]
@@ -140,7 +140,7 @@ class Server:
 
     def used(self) -> set[str]:
         """Return the names of the goldens that clones rest on."""
-        return {each.golden or "" for each in ledger.entries(self.connection).values() if isinstance(each, Clone)}
+        return ledger.used(ledger.entries(self.connection))
 
     def _attestation(self, name: str) -> Attestation | None:
         query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
