@@ -8,15 +8,16 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
+from typing import LiteralString
 
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.servers import HONEST
-from layersite.database.clone import Order, provide
+from layersite.database.clone import Order, admit, provide
 from layersite.database.clone.postgresql import PostgreSQL
 from layersite.model.database import Golden
 from tests.database.goldens import seal
@@ -26,48 +27,71 @@ __all__ = ["compare"]
 
 
 def compare(server: Server, golden: Golden, runs: int) -> None:
-    """Print the median of each method's seconds, all gone in turn, and how many times as fast as the restore it is."""
+    """Print what a restore, the server's own copies and a clone take, also where there are reflinks."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         dump = Path(folder, "dump")
-        dumped = _timed(lambda: _dump(server, golden, dump))
-        restored, by_wal, cloned = [], [], []
-        for number in range(runs):
-            restored.append(_timed(lambda: _restore(server, dump, "restored")))
-            by_wal.append(_timed(lambda: _by_wal(server, golden)))
-            method, seconds = _clone(server, golden, number)
-            cloned.append(seconds)
-        peer = median(restored)
-        _row("pg_dump -Fd -j2 (once per golden)", dumped, peer)
-        _row("pg_restore -j2", peer, peer)
-        _row("CREATE DATABASE, WAL log", median(by_wal), peer)
-        _row(f"layersite clone, by {method}", median(cloned), peer)
+        begun = time.perf_counter()
+        _dump(server, golden, dump)
+        print(f"pg_dump -Fd -j2, once per golden: {time.perf_counter() - begun:.1f} s", flush=True)
+        _table(server, golden, dump, runs)
         with _reflinks(Path(folder), golden.bytes) as there:
             if there:
-                with running(EMBEDDED, *HONEST) as other:
+                with running(EMBEDDED, *HONEST, "file_copy_method=clone") as other:
                     _restore(other, dump, golden.name)
+                    other.run(golden.name, "VACUUM (FREEZE, ANALYZE)")  # as it is done with one from another server
                     seal(other, golden)
-                    found = [_clone(other, golden, number) for number in range(runs)]
-                    _row(f"layersite clone, by {found[0][0]}", median(seconds for _, seconds in found), peer)
+                    _table(other, golden, dump, runs)
 
 
-def _clone(server: Server, golden: Golden, number: int) -> tuple[str, float]:
-    """Make a clone, ownership and all, and return how it came to be and its seconds; then it goes."""
-    order = Order("bench", "bench-", f"web-{number}", "shop", golden.name)
-    with server.connect() as admin:
-        admin.execute("CHECKPOINT")  # a golden is older than the minute in which it was built
+def _table(server: Server, golden: Golden, dump: Path, runs: int) -> None:
+    """Print the median and the range of each way's seconds, all gone in turn, and the same of their ratios."""
+    ways: dict[str, Callable[[], str]] = {
+        "pg_restore -j2": lambda: _restore(server, dump, "made"),
+        "CREATE DATABASE, WAL log": lambda: _copy(server, golden, "WAL_LOG"),
+        "CREATE DATABASE, files (the floor)": lambda: _copy(server, golden, "FILE_COPY"),
+        "layersite clone": lambda: _clone(server, golden),
+    }
+    found: dict[str, list[float]] = {title: [] for title in ways}
+    how = dict.fromkeys(ways, "")
+    print(f"{golden.bytes / 1e6:,.0f} MB, load {os.getloadavg()[0]:.1f}", flush=True)
+    for _ in range(runs):
+        for title, way in ways.items():
+            with server.connect() as admin:
+                admin.execute("CHECKPOINT")  # a golden is older than the minute in which it was built
+            begun = time.perf_counter()
+            how[title] = way()
+            found[title].append(time.perf_counter() - begun)
+            _remove(server)
+    for title, seconds in found.items():
+        _row(title + how[title], seconds, found["pg_restore -j2"])
+
+
+def _row(title: str, mine: Sequence[float], restored: Sequence[float]) -> None:
+    ratios = sorted(peer / one for peer, one in zip(restored, mine, strict=True))
+    wall = f"{median(mine):7.2f} s ({min(mine):.2f} to {max(mine):.2f})"
+    print(f"{title:<45}{wall:<30}{median(ratios):6.1f} times as fast ({ratios[0]:.1f} to {ratios[-1]:.1f})", flush=True)
+
+
+def _clone(server: Server, golden: Golden) -> str:
+    """Make a clone as a run does: sign in, copy, hand over, rename, set a password."""
     with closing(PostgreSQL(server.uri(), "SERVER")) as engine:
-        begun = time.perf_counter()
-        clone, _ = provide(engine, order)
-        seconds = time.perf_counter() - begun
-        engine.drop(order.name)
-    return clone.method, seconds
+        clone, _ = provide(engine, Order("bench", "bench-", "web-1", "shop", golden.name))
+        admit(engine, clone.name, None)
+    return f", by {clone.method}"
 
 
-def _by_wal(server: Server, golden: Golden) -> None:
+def _copy(server: Server, golden: Golden, strategy: LiteralString) -> str:
     with server.connect() as admin:
-        admin.execute("DROP DATABASE IF EXISTS by_wal")
-        admin.execute(SQL("CREATE DATABASE by_wal TEMPLATE {} STRATEGY WAL_LOG").format(Identifier(golden.name)))
+        admin.execute(SQL("CREATE DATABASE made TEMPLATE {} STRATEGY " + strategy).format(Identifier(golden.name)))
+    return ""
+
+
+def _remove(server: Server) -> None:
+    with server.connect() as admin:
+        for name in ("made", "bench_web_1__shop"):
+            admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+        admin.execute("DROP ROLE IF EXISTS bench_web_1__shop")
 
 
 def _dump(server: Server, golden: Golden, dump: Path) -> None:
@@ -78,23 +102,15 @@ def _dump(server: Server, golden: Golden, dump: Path) -> None:
         admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(golden.name)))
 
 
-def _restore(server: Server, dump: Path, name: str) -> None:
-    server.create(name)
+def _restore(server: Server, dump: Path, name: str) -> str:
+    with server.connect() as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     _run(server, "pg_restore", "-j2", "-d", server.uri(name), str(dump))
+    return ""
 
 
 def _run(server: Server, program: str, *arguments: str) -> None:
     subprocess.run([str(server.programs / program), *arguments], check=True)
-
-
-def _timed(work: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def _row(title: str, seconds: float, restored: float) -> None:
-    print(f"{title:<45}{seconds:9.2f} s {restored / seconds:9.1f} times as fast", flush=True)
 
 
 @contextmanager
