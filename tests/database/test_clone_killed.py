@@ -1,6 +1,8 @@
 """A run that is killed at any statement leaves nothing that counts as a clone, and the next run ends right."""
 
+import os
 import signal
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -64,7 +66,7 @@ def test_a_clone_that_was_killed_at_any_statement_is_made_by_the_next_run(
             provide(engine, order)
         code, total = run_until(0, provide_at, uri(postgres), order)
         assert (code, total > 10) == (0, True)
-        for last in range(total - 6 if is_there else 1, total + 1, step):  # only in the end does the old play a part
+        for last in range(total - 7 if is_there else 1, total + 1, step):  # only in the end does the old play a part
             if not is_there:
                 reap_all(engine, order)
             assert run_until(last, provide_at, uri(postgres), order)[0] == -signal.SIGKILL
@@ -106,3 +108,17 @@ def test_what_a_killed_run_left_is_known_as_the_sites_and_goes(postgres: Server,
         engine.drop("remains__" + "0" * 24)
         reap_all(engine, order)
         assert not engine.has(order.name)
+
+
+def test_a_clone_that_was_reported_outlasts_a_crash_of_its_server(postgres: Server, golden: Golden) -> None:
+    order = Order("site.git", "crashed-", "web-1", "shop", golden.name, Quiet(empty=("outbox",)))
+    starts = "is ready to accept connections"
+    with closing(PostgreSQL(postgres.uri(), "V")) as engine:
+        backend, before = int(engine.ask("SELECT pg_backend_pid()")[0][0]), postgres.log.count(starts)
+        provide(engine, order)
+        os.kill(backend, signal.SIGKILL)  # at which the server forgets all that it has not written out
+    while postgres.log.count(starts) == before:
+        time.sleep(0.05)
+    with closing(PostgreSQL(postgres.uri(), "V")) as engine:
+        is_right(postgres, engine, order)
+        reap_all(engine, order)

@@ -21,8 +21,10 @@ from layersite.model.errors import DatabaseError
 
 __all__ = ["PostgreSQL"]
 
-_SMALL = 150_000_000
+_SMALL, _SMALL_FOR_REFLINKS = 150_000_000, 60_000_000
 """Bytes below which a copy through the write-ahead log beats one of files, which waits for a checkpoint."""
+_UNHURRIED = "SET synchronous_commit = off"
+"""Until a clone gets its name nothing of it need outlast a crash, and on a busy disk each commit waits for long."""
 _ROLE = "SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles"
 
 
@@ -61,19 +63,21 @@ class PostgreSQL(Session):
         if golden is None:
             return self._create(private, owner)
         size = self._size(golden)
-        strategy: LiteralString = "WAL_LOG" if size < _SMALL else "FILE_COPY"
         names = {"new": Identifier(private), "golden": Identifier(golden), "owner": Identifier(owner)}
         with self._talking():
-            may_share = self._session.info.server_version >= 180000 and shares_blocks(self._session) is not False
-            if may_share:
+            shares = self._session.info.server_version >= 180000 and shares_blocks(self._session)
+            if may_share := shares is not False:
                 self._session.execute("SET file_copy_method = clone")
+            is_small = size < (_SMALL_FOR_REFLINKS if shares else _SMALL)
+            strategy: LiteralString = "WAL_LOG" if is_small else "FILE_COPY"
+            self._session.execute(_UNHURRIED)
             before, begun = written(self._session), time.monotonic()
             create = "CREATE DATABASE {new} TEMPLATE {golden} OWNER {owner} STRATEGY " + strategy
             self._session.execute(SQL(create).format(**names))
             seconds = round(time.monotonic() - begun, 3)
             self._session.execute(SQL("REVOKE ALL ON DATABASE {new} FROM PUBLIC").format(**names))
         self.apply_settings(private, self.settings(golden))
-        if strategy == "WAL_LOG":
+        if is_small:
             return Copied("WAL log", seconds)
         return Copied(verdict(size, before, written(self._session)) if may_share else "file copy", seconds)
 
@@ -101,6 +105,7 @@ class PostgreSQL(Session):
     def hand_over(self, private: str, owner: str, quiet: Quiet) -> None:
         """Quieten the copy and give everything in it to its owner."""
         with self._talking(), self._connect(dbname=private) as inside:
+            inside.execute(_UNHURRIED)
             inside.execute("SET row_security = off")  # a row that policies hide would stay loud; so it is an error
             quieten(inside, quiet)
             inside.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
@@ -111,6 +116,7 @@ class PostgreSQL(Session):
         self._comment(private, clone)
         with self._talking():
             self.drop(clone.name)
+            self._session.execute("RESET synchronous_commit")
             rename = SQL("ALTER DATABASE {} RENAME TO {}")
             self._session.execute(rename.format(Identifier(private), Identifier(clone.name)))
 
