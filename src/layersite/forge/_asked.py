@@ -1,6 +1,6 @@
 """What people ask the bot for by comments on changes, and who may."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from layersite.forge._http import ForbiddenError, Http, MissingError
@@ -28,8 +28,8 @@ class Thumbs:
 class Comments:
     """Reads comments with the account `me`; a pull request whose stamp did not move is not asked for again.
 
-    `path` is where a change's comments are, or the one of an id; `writes` tells whether somebody may push
-    to its repository.
+    `path` is where a change's comments are, or the one of an id; `writes` tells whether somebody may push to
+    its repository; `params` list no more than comments.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Comments:
         path: Callable[[Change, int | None], str],
         writes: Callable[[Change, User, str], bool],
         thumbs: Thumbs,
+        params: Mapping[str, str],
     ) -> None:
         self._http = http
         self._me = me
         self._path = path
         self._writes = writes
         self._thumbs = thumbs
+        self._params = params
         self._known: dict[tuple[str, int | str], tuple[Stamp, list[Asked]]] = {}
         self._answered: set[int] = set()
 
@@ -54,7 +56,8 @@ class Comments:
             return []
         known = self._known.get(change.key)
         if known is None or stamp is None or known[0] != stamp:
-            found = self._http.listing(self._path(change, None), Comment, what, lambda each: each.id)
+            path = self._path(change, None)
+            found = self._http.listing(path, Comment, what, lambda each: each.id, params=self._params)
             asked = [
                 Asked(change, each.id, each.by, each.body, self._refusal(change, each.user, what))
                 for each in found

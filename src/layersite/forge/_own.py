@@ -1,7 +1,7 @@
 """The bot's own comments on changes: one for each key, sent when it is news, read when it is not known."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from layersite.forge._http import Http, MissingError
 from layersite.forge._pull import Comment, User
@@ -15,7 +15,7 @@ class OwnComments:
     """Keeps one comment of the account `me` for each key; anyone else's marks count for nothing.
 
     `path` is where a change's comments are, or the one of an id; `what` says in an error what on the change was asked
-    for; `edit` is the method that replaces a comment.
+    for; `edit` is the method that replaces a comment, `params` list no more than comments.
     """
 
     def __init__(
@@ -24,13 +24,15 @@ class OwnComments:
         me: Callable[[], User],
         path: Callable[[Change, int | None], str],
         what: Callable[[Change, str], str],
-        edit: str = "PATCH",
+        edit: str,
+        params: Mapping[str, str],
     ) -> None:
         self._http = http
         self._me = me
         self._path = path
         self._what = what
         self._edit = edit
+        self._params = params
         self._said: dict[tuple[str, str], tuple[int, str]] = {}
 
     def read(self, change: Change, key: str) -> str | None:
@@ -58,7 +60,7 @@ class OwnComments:
         if (known := self._said.get((str(change), key))) is not None:
             return [known]
         what = self._what(change, "the comments on")
-        found = self._http.listing(self._path(change, None), Comment, what, lambda each: each.id)
+        found = self._http.listing(self._path(change, None), Comment, what, lambda each: each.id, params=self._params)
         bodies = [(each.id, unmark(key, each.body)) for each in found if each.is_by(self._me())]
         comments = sorted((number, body) for number, body in bodies if body is not None)
         if len(comments) == 1:

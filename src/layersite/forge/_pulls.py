@@ -35,19 +35,19 @@ class PullForge(ABC):
     _edit: ClassVar[str] = "PATCH"
     _thumbs: ClassVar[Thumbs] = Thumbs()
     _order: ClassVar[Mapping[str, str]]
-    """Parameters that list pull requests from the oldest to the newest."""
+    _written: ClassVar[Mapping[str, str]] = {}
+    """Parameters that list pull requests from the oldest to the newest, and comments alone."""
     _shown: ClassVar[str] = "statuses/{}"
     """Where the statuses of a commit are read."""
 
     def __init__(self, http: Http, places: Places, files_of: Collection[str] | None) -> None:
-        self._http = http
-        self._places = places
+        self._http, self._places = http, places
         self._files_of = places.keys() if files_of is None else files_of
         self._files: dict[tuple[str, int, str, str, str], tuple[str, ...] | None] = {}
         self._statuses: dict[tuple[str, str], Status] = {}
         self._stamps: dict[tuple[str, int], Stamp] = {}
-        self._own = OwnComments(http, lambda: self._me, self._comments, self._on, self._edit)
-        self._asked = Comments(http, lambda: self._me, self._comments, self._writes, self._thumbs)
+        self._own = OwnComments(http, lambda: self._me, self._comments, self._on, self._edit, self._written)
+        self._asked = Comments(http, lambda: self._me, self._comments, self._writes, self._thumbs, self._written)
 
     @abstractmethod
     def _counted(self, place: Place) -> int:
@@ -141,8 +141,8 @@ class PullForge(ABC):
 
     def _shows(self, path: str, what: str, status: Status) -> bool:
         found = self._http.listing(path, CommitStatus, what, lambda each: each.id)
-        same = [each for each in found if each.context == status.context]
-        return bool(same) and max(same, key=lambda each: each.id).says(status)
+        newest = max((each for each in found if each.context == status.context), key=lambda each: each.id, default=None)
+        return newest is not None and newest.says(status)
 
     @cached_property
     def _me(self) -> User:

@@ -39,6 +39,8 @@ class GitLabForge(PullForge):
     _list = "merge_requests"
     _order: ClassVar = {"state": "opened", "scope": "all", "order_by": "created_at", "sort": "asc"}
     _edit = "PUT"
+    # Of references from where the token may not look, GitLab counts what it does not list.
+    _written: ClassVar = {"activity_filter": "only_comments"}
     _thumbs = Thumbs("award_emoji", "name", "thumbsup", "thumbsdown")
 
     def __init__(

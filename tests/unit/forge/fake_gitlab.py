@@ -1,5 +1,6 @@
 """A small GitLab on 127.0.0.1: real HTTP, answers as it documents them, and statuses that move as its own do."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 from tests.unit.forge.fake_forge import BOT, MONA, TOKEN, Answer, FakeForge, Payload, Request, answer, sha
 
 SHOP = 3
+HIDDEN = "mentioned in a project of others"
 COUNT = "query($path: ID!) { project(fullPath: $path) { mergeRequests(state: opened) { count } } }"
 _MOVES = {
     "pending": {"created"},
@@ -116,7 +118,13 @@ class FakeGitLab(FakeForge):
         if request.command == "POST":
             self.say(int(number), request.sent["body"])
             return answer(self.comments[-1], 201)
-        return request.page([each for each in self.comments if each["noteable_iid"] == int(number)])
+        found = [each for each in self.comments if each["noteable_iid"] == int(number)]
+        if request.query.get("activity_filter") == "only_comments":
+            found = [each for each in found if not each["system"]]
+        page = request.page(found)
+        # What the token may not see is left out of the page, but not of the count.
+        seen = [each for each in json.loads(page.body) if each["body"] != HIDDEN]
+        return Answer(body=answer(seen).body, headers=page.headers)
 
     def _note(self, request: Request, path: str, number: str, note: str) -> Answer:
         found = {each["id"]: each for each in self.comments if each["noteable_iid"] == int(number)}[int(note)]

@@ -16,7 +16,7 @@ from layersite.model.command import Asked
 from layersite.model.errors import ForgeError
 from layersite.model.site import Repository
 from tests.unit.forge.fake_forge import BOT, MONA, TOKEN, Answer, Payload, sha
-from tests.unit.forge.fake_gitlab import COUNT, FakeGitLab, changed, merge_request, user
+from tests.unit.forge.fake_gitlab import COUNT, HIDDEN, FakeGitLab, changed, merge_request, user
 from tests.unit.forge.untrue import HTML, untrue
 
 SHOP = {"shop": Repository(url="https://git.example.com/acme/shop.git")}
@@ -350,6 +350,15 @@ def test_notes_that_cannot_be_read_in_full_are_not_written_over(gitlab: FakeGitL
     gitlab.instead[f"{LIST}/1/notes"] = Answer(body=b"[]", headers={"X-Total": "1"})
     with pytest.raises(ForgeError, match="the comments on merge request 1: the list holds 0"):
         forge.say(CHANGE, "web-1", "ready")
+
+
+def test_a_reference_from_where_the_token_may_not_look_hides_no_note(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+    gitlab.open(1)
+    gitlab.say(1, HIDDEN, MONA, system=True)
+    gitlab.say(1, "/layersite wake", MONA)
+    assert asked(forge) == [(2, "mona", "")]
+    forge.say(CHANGE, "web-1", "ready")
+    assert forge.comment(CHANGE, "web-1") == "ready"
 
 
 def test_there_is_no_note_on_what_is_no_merge_request(forge: GitLabForge) -> None:
