@@ -46,8 +46,8 @@ def drift(place: Place, names: tuple[str, ...], with_diff: bool, online: bool, o
 def renew(place: Place, dry_run: bool, output: str) -> None:
     """Render environments again where only the site, an app or layersite changed, in waves (`waves` in layersite.yaml).
 
-    Waits until each wave is healthy, and stops where one is not. With --dry-run it shows the first wave, and for all of
-    them a diff. `reconcile` does the same, one wave in each run.
+    Waits until each wave is healthy, and stops where one is not; smoke tests that failed are run once more first. With
+    --dry-run it shows the first wave, and for all of them a diff. `reconcile` does the same, one wave in each run.
     """
     console = Console(output == "json")
     bot = place.bot(console.tell)

@@ -90,6 +90,7 @@ class Place:
         forge, conversation = self.forge(site, catalog)
         store = self.store(site)
         argocd = self.argocd(site)
+        has_smoke = argocd is not None and (self.root / "tests" / "smoke").is_dir()
         follower = Follower(
             site=site,
             store=store,
@@ -97,7 +98,7 @@ class Place:
             argocd=argocd,
             conversation=conversation,
             playbooks=Playbooks(self.root, catalog) if argocd else None,
-            smoke=self.smoke if argocd and (self.root / "tests" / "smoke").is_dir() else None,
+            smoke=self.smoke if has_smoke else None,
             complete=self.complete if argocd and site.databases else None,
             tell=tell,
         )
@@ -111,7 +112,7 @@ class Place:
             follower=follower,
             now=_now,
             choose=self.chooser(site) if site.databases else None,
-            hold=Rollout(site, argocd, store.manifests_at).hold,
+            hold=Rollout(site, argocd, store.manifests_at, has_smoke).hold,
             tell=tell,
         )
 

@@ -19,6 +19,7 @@ from layersite.model.environment import Environment, Member, Tombstone, changes_
 from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
+from layersite.model.standing import Standing
 from layersite.plan import (
     Action,
     Choose,
@@ -28,6 +29,7 @@ from layersite.plan import (
     answers,
     called,
     chosen_name,
+    failed_in_wave,
     group,
     hold_back,
     is_untouched,
@@ -196,9 +198,18 @@ class Bot:
         return self._finish(plan, world, snapshot, dry_run)
 
     def renew(self, *, dry_run: bool = False) -> Outcome:
-        """Bring the next wave of environments what changed in the site, the catalog or layersite, and see it there."""
+        """Bring the next wave of environments what changed in the site, the catalog or layersite, and see it there.
+
+        If smoke tests of the last one failed, they are run once more.
+        """
         snapshot = self.store.read()
         world, plan = self.gate.plan(self._world(snapshot, self._heads()), plan_renewals)
+        if not dry_run and (failed := failed_in_wave(plan, world)):
+            people = {each.name: changes_of(each.members) for each in failed}
+            standings = {each.name: Standing(each.name, "deploying", "its smoke tests failed", each) for each in failed}
+            self.follower.follow(standings, snapshot.commit, people, people)
+            snapshot = self.store.read()
+            world, plan = self.gate.plan(self._world(snapshot, self._heads()), plan_renewals)
         held = self.hold(plan, world, snapshot)
         outcome = self._finish(replace(held, actions=held.having("update")), world, snapshot, dry_run)
         later = held.having("leave")

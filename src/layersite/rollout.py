@@ -1,4 +1,4 @@
-"""Hold back what is rendered again until Argo CD shows that the last wave is healthy as it was committed."""
+"""Hold back what is rendered again until the last wave is healthy as it was committed, and its smoke tests passed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,11 +24,15 @@ class Shows(Protocol):
 
 @dataclass(frozen=True)
 class Rollout:
-    """What holds back; `manifests_at` returns the tree id of what an environment had at a commit, None if unknown."""
+    """What holds back; `manifests_at` returns the tree id of what an environment had at a commit, None if unknown.
+
+    `has_smoke`: the site has smoke tests.
+    """
 
     site: Site
     argocd: Shows | None
     manifests_at: Callable[[str, str], str | None]
+    has_smoke: bool = False
 
     def hold(self, plan: Plan, world: World, snapshot: Snapshot) -> Plan:
         """Return `plan` with only the next wave of what it renders again, or none of it.
@@ -49,7 +53,8 @@ class Rollout:
             name: found[self.site.application(name)] for name in world.current if self.site.application(name) in found
         }
         well = {name for name, application in shown.items() if application.is_well}
-        return in_waves(plan, world, well, {name for name in last & well if self._has_arrived(name, shown, snapshot)})
+        arrived = {name for name in last & well if self._has_arrived(name, shown, snapshot)}
+        return in_waves(plan, world, well, arrived, has_smoke=self.has_smoke)
 
     def _has_arrived(self, name: str, shown: "Mapping[str, Application]", snapshot: Snapshot) -> bool:
         """Whether the commit that Argo CD shows holds the manifests as they are committed now, or is the newest."""

@@ -15,7 +15,7 @@ from layersite.forge import Status
 from layersite.model.change import Change
 from layersite.model.command import Answer, Asked
 from layersite.model.database import Brought, Data, Delivery
-from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
+from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone, to_yaml
 from layersite.model.errors import DatabaseError, ForgeError, StoreError, ToolError
 from layersite.model.site import Site
 from layersite.model.standing import Standing, Trouble
@@ -408,6 +408,25 @@ def test_smoke_tests_have_the_last_word() -> None:
     assert "FAILED web-42 answers 500" in scene.talk.bodies["web-42"]
 
 
+def smoked(smoke: str | None) -> Environment:
+    lock = RenderLock.model_validate({"layersite": "1", "inputs": "", "manifests": "", "smoke": smoke})
+    return environment(generation=3).model_copy(update={"render": lock})
+
+
+def test_what_smoke_tests_said_is_committed_for_the_waves_that_wait_for_it() -> None:
+    for before, passed, after in (("due", True, None), ("due", False, "failed"), ("failed", True, None)):
+        scene = Scene(shelf=alive(smoked(before)), smoke=lambda name, passed=passed: (passed, ""))  # type: ignore[misc]
+        scene.follow(replace(DEPLOYING, environment=smoked(before)))
+        assert [write.files for write in scene.shelf.written] == [{"environment.yaml": to_yaml(smoked(after)).encode()}]
+
+
+def test_smoke_tests_that_say_nothing_new_or_of_what_moved_on_are_not_committed() -> None:
+    for now, passed in ((smoked(None), True), (smoked("failed"), False), (environment(generation=4), False)):
+        scene = Scene(shelf=alive(now), smoke=lambda name, passed=passed: (passed, ""))  # type: ignore[misc]
+        scene.follow(replace(DEPLOYING, environment=now if now.render else smoked("due")))
+        assert scene.shelf.written == []
+
+
 def test_when_nothing_is_left_the_tombstone_goes_and_its_people_know() -> None:
     scene = Scene(shelf=buried())
     assert [each.state for each in scene.follow(LEAVING)] == ["gone"]
@@ -505,6 +524,14 @@ def test_who_asks_for_something_hears_what_became_of_it_and_sees_a_thumb() -> No
     assert "- 👍 `/layersite pin because @all **demo**` by `mona`: it is pinned" in scene.talk.bodies["web-42"]
     assert "- 👎 `/layersite teardown` by `eve`: only who may write" in scene.talk.bodies["web-42"]
     assert set(scene.talk.thumbs) == {(7, True)}  # the other was said on a change that these are not the people of
+
+
+def test_smoke_tests_that_a_killed_run_did_not_come_to_are_run_by_the_next() -> None:
+    leave = Plan((Action("leave", "web-42", "nothing changed"),))
+    for smoke, followed in ((None, []), ("due", ["web-42"]), ("failed", [])):
+        snapshot = Snapshot(COMMIT, {"web-42": Entry(smoked(smoke), None, "t", "m")})
+        marks = {"web-42": told("ready")}
+        assert list(first_standings(leave, snapshot, marks, {}, {"web-42": "ready"}, {})) == followed
 
 
 def test_what_argo_cd_has_not_looked_at_is_followed_whatever_was_told() -> None:

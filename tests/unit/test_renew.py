@@ -1,20 +1,25 @@
 """A change of the site reaches its environments in waves, by whichever command, and stops where a wave fails."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from layersite import __version__
+from layersite.argocd.model import Result
 from layersite.argocd.received import Application
 from layersite.model.catalog import load_catalog
 from layersite.model.environment import Environment
 from layersite.model.errors import ArgoCDError
 from layersite.model.site import load_site
+from layersite.place import Place
 from layersite.plan import Plan, World, plan_renewals
 from layersite.process import git
+from layersite.reconcile import Bot
 from layersite.render import Renderer
+from layersite.renew import renew_all
 from layersite.rollout import Rollout
 from layersite.store import Snapshot, Store, Write
 
@@ -162,6 +167,55 @@ def test_while_argo_cd_is_away_no_wave_goes(team: Team) -> None:
     plan = team.wave()
     assert {action.reason for action in plan.actions} == {"waits for its wave until Argo CD can be asked: it is away"}
     assert renewed(team.root) == []
+
+
+@dataclass
+class Fast(Argo):
+    """An Argo CD that has everything healthy as soon as it hears of it."""
+
+    def nudge(self, repository: str, branch: str, before: str, after: str, paths: Sequence[str]) -> tuple[str, ...]:
+        self.revisions = dict.fromkeys(self.revisions, after)
+        return ()
+
+    def await_synced(self, wanted: Mapping[str, str], **_: object) -> Iterator[Result]:
+        yield from (Result(name, "healthy") for name in wanted)
+
+    def await_gone(self, names: Iterable[str], **_: object) -> Iterator[Result]:
+        yield from (Result(name, "gone") for name in names)
+
+
+def smoking(root: Path, *failing: str) -> Bot:
+    """A bot as after a start, of a site whose smoke tests of `failing` fail."""
+    bot = Place(root).bot(lambda step: None)
+    argo = Fast({f"cart-{number}": "" for number in range(1, 6)})
+    argo.nudge("", "", "", str(bot.store.read().commit), ())
+    assert isinstance(bot.store, Store)
+
+    def smoke(name: str) -> tuple[bool, str]:
+        return name not in failing, ""
+
+    follower = replace(bot.follower, argocd=argo, smoke=smoke)
+    return replace(bot, follower=follower, hold=Rollout(bot.site, argo, bot.store.manifests_at, has_smoke=True).hold)
+
+
+def test_a_wave_whose_smoke_tests_failed_holds_back_that_of_the_next_run(five: Path) -> None:
+    assert smoking(five, "cart-2").reconcile().failed == ("cart-2",)
+    assert "smoke: failed" in committed(five)["cart-2/environment.yaml"]
+    held = smoking(five).reconcile().plan.having("leave")
+    assert "waits until cart-2 (its smoke tests failed), which" in " ".join(action.reason for action in held)
+    assert renewed(five) == ["cart-1", "cart-2"]
+    smoking(five).reconcile()
+    assert len(renewed(five)) == 4
+
+
+def test_renew_runs_smoke_tests_that_failed_once_more_and_goes_on_if_they_pass(five: Path) -> None:
+    renew_all(smoking(five, "cart-2"))
+    assert renewed(five) == ["cart-1", "cart-2"]
+    assert set(renew_all(smoking(five, "cart-2")).failed) == {"cart-3", "cart-4", "cart-5"}
+    assert renewed(five) == ["cart-1", "cart-2"]
+    assert renew_all(smoking(five)).failed == ()
+    assert len(renewed(five)) == 5
+    assert "smoke:" not in "".join(committed(five).values())
 
 
 def test_a_broken_template_breaks_one_wave_and_its_mend_goes_there_first(team: Team) -> None:

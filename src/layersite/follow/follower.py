@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from layersite.follow.bring import Brought, bring
 from layersite.follow.burial import Burial
 from layersite.follow.protocols import Deploys, Reaps, Stores
+from layersite.follow.smoke import remember
 from layersite.follow.standings import SMOKE_FAILED
 from layersite.follow.voice import Voice
 from layersite.forge import Conversation
@@ -186,8 +187,7 @@ class Follower:
                     self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
                     again = partial(await_synced, {result.name: commit})
                     judged.append(judges.submit(self._judge, voice, alive[name], result, brought, again))
-            for future in judged:
-                future.result()
+            remember(self.store, [future.result() for future in judged], self.tell)
         except LayersiteError as error:
             for standing in voice.unsettled(alive):
                 voice.say(replace(standing, state="unseen", summary=str(error)))
@@ -199,7 +199,7 @@ class Follower:
         result: "Result",
         brought: Brought,
         again: "Callable[[], Iterable[Result]]",
-    ) -> None:
+    ) -> Standing:
         """Say how an environment ended; if its pods had to begin anew, how that is after `again` waiting for them."""
         delivery = brought.databases.result().get(standing.name, Delivery())
         if delivery.is_renewed:
@@ -216,6 +216,7 @@ class Follower:
             why = late if result.outcome == "late" else "it does not become healthy"
             ended = replace(standing, state="failed", summary="; ".join(problems) or why, troubles=result.troubles)
         voice.say(replace(ended, databases=delivery.databases))
+        return ended
 
     def _finish(self, standing: Standing, delivery: Delivery) -> tuple[Standing, Delivery]:
         """Fill the databases of a healthy environment that were made empty, and run its smoke tests."""

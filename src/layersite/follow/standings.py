@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from layersite.model.command import Answer
-from layersite.model.environment import Tombstone
+from layersite.model.environment import Environment, Tombstone
 from layersite.model.standing import Standing, State
 from layersite.plan import Action, Plan
 from layersite.report.comment import Mark
@@ -52,9 +52,14 @@ def _standing(
     if action.verb == "leave" and marks is None:
         return None
     mark = (marks or {}).get(action.name, {})
-    if action.verb == "leave" and mark.get("generation") == found.generation:
+    if action.verb == "leave" and not _is_due(found) and mark.get("generation") == found.generation:
         is_well = mark.get("summary") == SMOKE_FAILED or mark.get("state") == "asleep"
         state = "ready" if is_well else mark.get("state")
         if state == seen.get(action.name):
             return None
     return Standing(action.name, "deploying", action.reason, found, plan=(f"{action.verb}: {action.reason}",))
+
+
+def _is_due(environment: Environment) -> bool:
+    """Whether waves wait for the smoke tests of `environment`."""
+    return environment.state == "active" and environment.render is not None and environment.render.smoke == "due"

@@ -88,6 +88,8 @@ class RenderLock(Model):
     parts: dict[str, str] | None = None
     """A hash of each thing that people edit: the site, every app of the slice, its overlays, and what was decided."""
     wave: Wave | None = None
+    smoke: Literal["due", "failed"] | None = None
+    """Its smoke tests are to come since a wave rendered it, or failed; while its wave has that, the next one waits."""
 
 
 class Environment(Model):

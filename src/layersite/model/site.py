@@ -278,7 +278,7 @@ class Safety(Model):
 class Waves(Model):
     """How many environments are rendered again at once when only the site, an app or layersite changed: the greater.
 
-    The next wave goes when Argo CD shows all of the last one synced and healthy.
+    The next wave goes when Argo CD shows all of the last one synced and healthy, and their smoke tests passed.
     """
 
     environments: Annotated[int, Field(ge=1)] = 10

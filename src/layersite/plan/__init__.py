@@ -12,7 +12,7 @@ from layersite.plan.orphans import Orphan, doubts, find_orphans
 from layersite.plan.preempt import idle, victims
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
-from layersite.plan.waves import in_waves, last_wave
+from layersite.plan.waves import failed_in_wave, in_waves, last_wave
 
 __all__ = [
     "PRIORITY_LABEL",
@@ -30,6 +30,7 @@ __all__ = [
     "chosen_name",
     "decide_slice",
     "doubts",
+    "failed_in_wave",
     "find_orphans",
     "group",
     "hold_back",

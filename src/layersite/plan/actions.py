@@ -19,6 +19,7 @@ from layersite.plan.lease import renew
 from layersite.plan.model import Action, Plan, Refusal
 from layersite.plan.obey import Told, obey
 from layersite.plan.rest import ASLEEP_LABEL, AWAKE, Rest, called, decide_rest
+from layersite.plan.waves import keep_wave
 
 __all__ = ["make_plan", "plan_again", "plan_named", "plan_renewals", "plan_rest", "remove"]
 
@@ -203,7 +204,9 @@ def _converge(
     reason = difference(current, wanted, name in world.drifted, rest.reason)
     if not reason:
         return Action("leave", name, "nothing changed")
-    return Action("update", name, reason, _next(wanted, current.generation), renews(current, wanted))
+    return Action(
+        "update", name, reason, _next(keep_wave(current, wanted), current.generation), renews(current, wanted)
+    )
 
 
 def _next(wanted: Environment, generation: int) -> Environment:

@@ -68,6 +68,55 @@ def test_a_mend_begins_with_those_that_were_broken(changed: World) -> None:
     assert renewed(in_waves(plan_renewals(mended), mended, set(NAMES) - {"cart-2"}, ())) == ["cart-2"]
 
 
+def smoked(world: World, *names: str, smoke: str | None = "failed", state: str = "active") -> World:
+    """The world after smoke tests of `names` said so."""
+    lock = {name: e.render.model_copy(update={"smoke": smoke}) for name, e in alive(world).items() if e.render}
+    found = {n: alive(world)[n].model_copy(update={"render": lock[n], "state": state}) for n in names}
+    return replace(world, current={**world.current, **found})
+
+
+def alive(world: World) -> dict[str, Environment]:
+    return {name: each for name, each in world.current.items() if isinstance(each, Environment)}
+
+
+def test_what_a_wave_rendered_holds_the_next_back_until_its_smoke_tests_passed(changed: World) -> None:
+    after = settle(changed, in_waves(plan_renewals(changed), changed, NAMES, (), has_smoke=True))
+
+    def then(world: World) -> Plan:
+        return in_waves(plan_renewals(world), world, NAMES, NAMES[:3], has_smoke=True)
+
+    assert renewed(then(after)) == []
+    failed = then(smoked(smoked(after, "cart-1", "cart-3", smoke=None), "cart-2"))
+    text = "waits until cart-2 (its smoke tests failed), which got before it what changed, can be seen to be healthy"
+    assert {action.reason for action in failed.having("leave")} == {text}
+    passed = smoked(after, "cart-1", "cart-2", smoke=None)
+    assert renewed(then(passed)) == []
+    assert renewed(then(smoked(passed, "cart-3", smoke=None))) == NAMES[3:6]
+    assert renewed(then(smoked(passed, "cart-3", smoke="due", state="asleep"))) == NAMES[3:6]
+
+
+def test_to_put_it_to_sleep_is_no_way_around_its_smoke_tests(changed: World) -> None:
+    after = smoked(settle(changed, in_waves(plan_renewals(changed), changed, NAMES, ())), "cart-2")
+    slept = settle(after, plan_rest(after, "cart-2", called(after.site, "asleep", None, "mona", NOW), NOW))
+    plan = in_waves(plan_renewals(slept), slept, NAMES, NAMES[:3], has_smoke=True)
+    assert (alive(slept)["cart-2"].state, renewed(plan)) == ("asleep", [])
+
+
+def test_a_mend_begins_with_those_whose_smoke_tests_failed_and_waits_for_these(changed: World) -> None:
+    after = smoked(settle(changed, in_waves(plan_renewals(changed), changed, NAMES, (), has_smoke=True)), "cart-2")
+    mended = replace(after, version="3", site=make_site(waves={"environments": 1, "percent": 0}))
+    plan = in_waves(plan_renewals(mended), mended, NAMES, (), has_smoke=True)
+    assert renewed(plan) == ["cart-2"]
+    then = settle(mended, plan)
+    assert renewed(in_waves(plan_renewals(then), then, NAMES, NAMES, has_smoke=True)) == []
+
+
+def test_smoke_tests_that_failed_before_any_wave_hold_nobody_up(changed: World) -> None:
+    before = smoked(changed, "cart-1")
+    first = in_waves(plan_renewals(before), before, NAMES, (), has_smoke=True)
+    assert renewed(first) == NAMES[1:4]
+
+
 def test_what_was_unwell_before_goes_last_and_holds_nobody_up(changed: World) -> None:
     well = NAMES[2:]
     first = in_waves(plan_renewals(changed), changed, well, ())
