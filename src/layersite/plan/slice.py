@@ -21,10 +21,14 @@ def touched_apps(change: Change, catalog: Catalog) -> tuple[str, ...]:
     """
     touched = []
     for name, app in catalog.of_repository(change.repository).items():
-        spec = GitIgnoreSpec.from_lines(app.paths)
-        if not app.paths or change.files is None or any(spec.match_file(file) for file in change.files):
+        if not app.paths or change.files is None or _match(app.paths, change.files):
             touched.append(name)
     return tuple(sorted(touched))
+
+
+def _match(paths: Iterable[str], files: Iterable[str]) -> bool:
+    spec = GitIgnoreSpec.from_lines(paths)
+    return any(spec.match_file(file) for file in files)
 
 
 def decide_slice(changed: Mapping[str, str], site: Site, catalog: Catalog) -> dict[str, Slot]:

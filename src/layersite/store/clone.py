@@ -26,7 +26,9 @@ _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPa
 a clone that a power cut spoils is made anew."""
 _DEEPER = 1000
 """Commits that are fetched at once when older ones are needed."""
-_TIDY = ("-c", "gc.auto=4000", "-c", "gc.autoDetach=false")
+_LOOSE, _PACKS = 4000, 50
+"""How many loose objects, or packs, gather before they are packed."""
+_TIDY = ("-c", f"gc.auto={_LOOSE}", "-c", f"gc.autoPackLimit={_PACKS}", "-c", "gc.autoDetach=false")
 
 
 class BrokenCloneError(Exception):
@@ -185,10 +187,19 @@ class Clone:
 
     def tidy(self) -> None:
         """Pack the objects when many have gathered; nothing may be in flight, for unreachable ones go at once."""
+        if not self._is_untidy:
+            return
         try:
             self.git(*_TIDY, "gc", "--auto", "--quiet", "--prune=now")
         except CommandError as error:
             raise BrokenCloneError(redact(error.stderr)) from None
+
+    @property
+    def _is_untidy(self) -> bool:
+        """Whether git would pack: it too counts one of the 256 folders of loose objects. Asking it takes a process."""
+        objects = self._path / "objects"
+        loose = sum(1 for _ in objects.glob("17/*"))
+        return loose * 256 > _LOOSE or sum(1 for _ in objects.glob("pack/*.pack")) > _PACKS
 
 
 def _squashed(root: pygit2.Commit) -> re.Match[str] | None:
