@@ -1,12 +1,15 @@
 """A few days of the simulated year: the same every time, and with the figures that it is drawn from."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
+from benchmarks.days import FIRST, simulate
 from benchmarks.picture import write_picture
-from benchmarks.year import FIRST, panels, simulate, summary
+from benchmarks.year import join, live, panels, summary
 
 
 def test_a_small_team_leaves_nothing_awake_on_holidays_and_its_days_can_be_drawn(tmp_path: Path) -> None:
@@ -19,11 +22,11 @@ def test_a_small_team_leaves_nothing_awake_on_holidays_and_its_days_can_be_drawn
     )
     assert all(day.hours["as it is"] < day.hours["without sleep"] for day in working)
     assert days[-1].commits >= len(working)
-    assert "core hours without sleep and leases" in "\n".join(summary(days, (1.0, 0.5)))
     days[-1].mebibytes = 1.0
+    assert "core hours without sleep and leases" in "\n".join(summary(days, 0.5))
     write_picture(tmp_path / "year.svg", panels(days), FIRST, len(days))
     texts = re.findall(r">([^<]+)</text>", (tmp_path / "year.svg").read_text(encoding="utf-8"))
-    assert {"Environments", "alive", "without sleep", "Jan"} <= set(texts)
+    assert {"Environments, mean of 7 days", "alive", "without sleep", "as it is"} <= set(texts)
 
 
 def test_the_same_seed_gives_the_same_days(tmp_path: Path) -> None:
@@ -32,3 +35,14 @@ def test_the_same_seed_gives_the_same_days(tmp_path: Path) -> None:
         return list(islice(simulate(tmp_path / name, developers=2, seed=5), 3))
 
     assert days("one") == days("two")
+
+
+def test_stretches_side_by_side_give_the_days_of_one_run() -> None:
+    (whole, _), (early, _), (late, _) = (
+        live(3, 4, FIRST + timedelta(start), n) for start, n in ((0, 12), (0, 9), (9, 3))
+    )
+    joined = join([early, late])
+    assert [(day.day, day.alive, day.awake, day.hours) for day in joined] == [
+        (day.day, day.alive, day.awake, day.hours) for day in whole
+    ]
+    assert joined[-1].commits == pytest.approx(whole[-1].commits, abs=2)
