@@ -1,5 +1,6 @@
 """The CI files: pinned, bounded, with the least rights, and no text of a stranger in a command."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -55,6 +56,16 @@ def test_a_schedule_for_reaping_starts_nothing_else_on_gitlab() -> None:
     jobs = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text("utf-8"))
     assert jobs["reap"]["rules"] == [{"if": "$LAYERSITE_REAP"}]
     assert {"if": "$LAYERSITE_REAP", "when": "never"} in jobs["reconcile"]["rules"][:2]
+
+
+@pytest.mark.parametrize("token", [{}, {"LAYERSITE_TOKEN": "t0p-secret"}], ids=["the forge's own", "one for git"])
+def test_git_signs_in_on_gitlab_with_a_token_that_is_given(tmp_path: Path, token: dict[str, str]) -> None:
+    script = "\n".join(yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text("utf-8"))["reconcile"]["before_script"])
+    variables = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CI_SERVER_HOST": "gitlab.example.com", **token}
+    subprocess.run(["sh", "-ec", script], env=variables, check=True)
+    credentials = tmp_path / ".git-credentials"
+    said = credentials.read_text() if credentials.exists() else ""
+    assert said == ("https://oauth2:t0p-secret@gitlab.example.com\n" if token else "")
 
 
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")

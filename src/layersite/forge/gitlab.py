@@ -1,5 +1,6 @@
 """GitLab, at gitlab.com or anywhere: every open merge request of the site's repositories is a change."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
@@ -70,6 +71,10 @@ class GitLabForge(PullForge):
         """Return whether the token's account is a developer of a project, and may set statuses. Raises ForgeError."""
         place = self._places[repository]
         return self._is_developer(place, self._me, place.what("the token's own membership"))
+
+    def say(self, change: Change, key: str, body: str) -> None:
+        """Create or replace the bot's one note for `key`, no line of which is a quick action. Raises ForgeError."""
+        super().say(change, key, re.sub(r"(?m)^(\s*)/(?=\w+(\s|$))", r"\1\\/", body))
 
     def set_status(self, change: Change, status: Status) -> None:
         """Move the status on the change's commit, unless the newest of its name says the same. Raises ForgeError."""

@@ -361,6 +361,18 @@ def test_a_reference_from_where_the_token_may_not_look_hides_no_note(gitlab: Fak
     assert forge.comment(CHANGE, "web-1") == "ready"
 
 
+def test_what_the_bot_quotes_is_no_quick_action(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+    forge.say(CHANGE, "web-1", "Title:\n/close\n  /label ~x\nsee /merge and\n/usr/bin/true\n")
+    assert gitlab.comments[0]["body"].splitlines()[2:] == [
+        r"\/close",
+        r"  \/label ~x",
+        "see /merge and",
+        "/usr/bin/true",
+    ]
+    forge.say(CHANGE, "web-1", "Title:\n/close\n  /label ~x\nsee /merge and\n/usr/bin/true\n")
+    assert len(gitlab.writes) == 1
+
+
 def test_there_is_no_note_on_what_is_no_merge_request(forge: GitLabForge) -> None:
     with pytest.raises(ForgeError, match="is no merge request"):
         forge.say(dataclasses.replace(CHANGE, number=None), "web-1", "ready")
