@@ -95,6 +95,64 @@ def test_a_clone_holds_what_its_golden_does_and_is_its_users(
     mariadb.ask("CREATE TABLE more (id int)", *own)
 
 
+def test_generated_columns_and_spatial_indexes_come_in_files_and_go_on_working(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order
+) -> None:
+    golden = publish(
+        mariadb,
+        """
+        CREATE TABLE `odd ``name` (id int PRIMARY KEY AUTO_INCREMENT, a int, stored int AS (a * 2) STORED,
+          later int AS (a * 3) VIRTUAL, upper varchar(60) AS (upper(name)), name varchar(60) NOT NULL,
+          KEY (stored), KEY (later), KEY (upper));
+        INSERT INTO `odd ``name` (a, name) SELECT seq, concat('name ', seq) FROM seq_1_to_500;
+        CREATE TABLE places (id int PRIMARY KEY AUTO_INCREMENT, place point NOT NULL, SPATIAL KEY (place));
+        INSERT INTO places (place) SELECT point(seq, seq) FROM seq_1_to_500;
+        """,
+    )
+    clone, _ = provide(engine, replace(order, golden=golden.name))
+    assert clone.method == "tablespace files"
+    table = "`odd ``name`"
+    for rows in (f"SELECT * FROM {table} ORDER BY id", "SELECT id, st_astext(place) FROM places ORDER BY id"):
+        assert mariadb.ask(rows, clone.name) == mariadb.ask(rows, golden.name)
+    mariadb.ask(f"UPDATE {table} SET a = a + 1000, name = concat(name, '!')", clone.name)
+    mariadb.ask(f"DELETE FROM {table} WHERE id % 7 = 0", clone.name)
+    mariadb.ask(f"INSERT INTO {table} (a, name) VALUES (-1, 'new')", clone.name)
+    found = f"SELECT name, stored FROM {table} FORCE INDEX ({{}}) WHERE {{}}"
+    assert mariadb.ask(found.format("later", "later = -3"), clone.name) == [("new", -2)]
+    assert mariadb.ask(found.format("upper", "upper = 'NAME 3!'"), clone.name) == [("name 3!", 2006)]
+    mariadb.ask("UPDATE places SET place = point(id * 2, id * 2)", clone.name)
+    near = "SELECT count(*) FROM places WHERE st_within(place, st_geomfromtext('POLYGON((0 0, 9 0, 9 9, 0 9, 0 0))'))"
+    assert mariadb.ask(near, clone.name) == [(4,)]
+    for each in (table, "places"):
+        assert mariadb.ask(f"CHECK TABLE {each} EXTENDED", clone.name)[0][-1] == "OK"
+
+
+@pytest.mark.stress
+def test_large_partitions_come_in_files_and_small_ones_row_by_row(
+    mariadb: MariaDBServer, engine: MariaDBClones, order: Order
+) -> None:
+    """Of some 35 MB each: below that an exchange of partitions takes longer than their rows."""
+    schema = """
+        CREATE TABLE `odd ``name é` (id int AUTO_INCREMENT, a int, more int AS (a + 1) VIRTUAL, load_ longblob,
+          PRIMARY KEY (id), KEY (more)) PARTITION BY RANGE (id) SUBPARTITION BY HASH (id) SUBPARTITIONS 1
+          (PARTITION `p``o é` VALUES LESS THAN (36), PARTITION rest VALUES LESS THAN MAXVALUE);
+        INSERT INTO `odd ``name é` (a, load_) SELECT seq, repeat('x', {size}) FROM seq_1_to_70;
+        ANALYZE TABLE `odd ``name é`;
+    """
+    for size, way in ((1_000_000, "tablespace files"), (10, "rows")):
+        golden = publish(mariadb, schema.format(size=size))
+        clone, _ = provide(engine, replace(order, golden=golden.name, environment=f"web-{size}"))
+        assert clone.method == way
+        rows = "SELECT id, a, more, md5(load_) FROM `odd ``name é` PARTITION ({}) ORDER BY 1"
+        for part in ("`p``o é`", "rest"):
+            assert mariadb.ask(rows.format(part), clone.name) == mariadb.ask(rows.format(part), golden.name)
+        mariadb.ask("UPDATE `odd ``name é` SET a = a + 100", clone.name)
+        mariadb.ask("INSERT INTO `odd ``name é` (a) VALUES (7)", clone.name)
+        assert mariadb.ask("SELECT id > 70 FROM `odd ``name é` WHERE more = 8", clone.name) == [(1,)]
+        assert mariadb.ask("CHECK TABLE `odd ``name é` EXTENDED", clone.name)[0][-1] == "OK"
+        assert len(mariadb.ask("SHOW TABLES", clone.name)) == 1
+
+
 def test_without_a_golden_it_is_empty_and_its_users(
     mariadb: MariaDBServer, engine: MariaDBClones, order: Order
 ) -> None:

@@ -1,7 +1,6 @@
 """Bring the rows of tables over, from server to server or within one: written out, or as the files that hold them."""
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.ddl import Definition
+from layersite.database.mariadb.files import copy_files
 from layersite.database.mariadb.masks import columns_of, query
 from layersite.database.schema import Relation
 from layersite.model.contract import Action
@@ -17,15 +17,18 @@ from layersite.model.errors import DatabaseError
 __all__ = ["carry", "copy_tables"]
 
 _AT_ONCE = 4
-_PATIENCE = 3600
-"""How many seconds clones wait for others of the same golden to have copied their files."""
 _BLOCK = 1 << 20
 """How many bytes one INSERT has, about."""
 _COLUMNS = """
 SELECT column_name FROM information_schema.columns
 WHERE table_schema = %s AND table_name = %s AND coalesce(generation_expression, '') = '' ORDER BY ordinal_position"""
-_BY_ROWS = ("FULLTEXT KEY", "SPATIAL KEY", "PARTITION BY", " GENERATED ALWAYS AS ")
-"""What a table's definition has where its files alone are not all of it."""
+_BY_ROWS = "FULLTEXT KEY"
+"""What a table's definition has where its files are not all of it: making such an index on them ends the server."""
+_WORTH = 32 << 20
+"""From how many bytes a partition takes longer to be written than to be exchanged."""
+_SMALL = """
+SELECT table_name FROM information_schema.partitions WHERE table_schema = %s AND partition_name IS NOT NULL
+GROUP BY table_name HAVING avg(data_length + index_length) < %s"""
 
 
 def carry(source: Session, target: Session, relation: Relation, actions: Mapping[str, Action], condition: str) -> int:
@@ -59,48 +62,14 @@ def _blocks(rows: Iterable[tuple[bytes | None]], name: str) -> Iterator[list[byt
 
 def copy_tables(source: Session, target: Session, definition: Definition) -> str:
     """Fill the empty tables of `target` with those of `source` on the same server, and return by which method."""
-    special = {name for name, sql in definition.tables.items() if any(word in sql for word in _BY_ROWS)}
-    plain = [name for name in definition.tables if name not in special]
+    small = {name for (name,) in source.ask(_SMALL, source.database, _WORTH)}
+    plain = [name for name, sql in definition.tables.items() if _BY_ROWS not in sql and name not in small]
     folder = Path(str(source.one("SELECT @@datadir")))
     is_near = all(os.access(folder / each.database, os.R_OK | os.W_OK | os.X_OK) for each in (source, target))
     if is_near and plain:
-        _copy_files(source, target, plain, folder)
-    _copy_rows(source, target, special if is_near else definition.tables)
+        copy_files(source, target, plain, folder)
+    _copy_rows(source, target, [name for name in definition.tables if name not in plain or not is_near])
     return "tablespace files" if is_near and plain else "rows"
-
-
-def _copy_files(source: Session, target: Session, tables: list[str], folder: Path) -> None:
-    """Copy tablespaces while the golden's tables are held still; the copies share blocks where the disk can."""
-    for name in tables:
-        target.ask(f"ALTER TABLE {identifier(name)} DISCARD TABLESPACE")
-    source.ask(f"SET lock_wait_timeout = {_PATIENCE}")
-    source.ask(f"FLUSH TABLES {', '.join(map(identifier, tables))} FOR EXPORT")
-    try:
-        for path in (folder / source.database).iterdir():
-            if path.suffix == ".cfg":
-                for each in (path, path.with_suffix(".ibd")):
-                    _clone_file(each, folder / target.database / each.name)
-    finally:
-        source.ask("UNLOCK TABLES")
-    for name in tables:
-        target.ask(f"ALTER TABLE {identifier(name)} IMPORT TABLESPACE")
-    for path in (folder / target.database).glob("*.cfg"):  # it would keep the database from being dropped
-        path.unlink()
-
-
-def _clone_file(path: Path, to: Path) -> None:
-    """Copy a file as its owner's, by reference where the file system knows that."""
-    import fcntl
-
-    with path.open("rb") as source, to.open("wb") as target:
-        try:
-            fcntl.ioctl(target, 0x40049409, source.fileno())  # FICLONE
-        except OSError:
-            shutil.copyfileobj(source, target, 1 << 20)
-    owner = path.stat()
-    to.chmod(0o660)
-    if os.geteuid() == 0:
-        os.chown(to, owner.st_uid, owner.st_gid)
 
 
 def _copy_rows(source: Session, target: Session, tables: Iterable[str]) -> None:
