@@ -40,6 +40,7 @@ class MergeRequest(_pull.Pull):
     target_project_id: int
     head: Annotated[Sha | None, Field(validation_alias="sha")]
     draft: bool
+    prepared_at: str | None = None
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -60,7 +61,7 @@ class MergeRequest(_pull.Pull):
 
     @property
     def base_sha(self) -> str:
-        return ""
+        return self.prepared_at or ""  # no commit, but before it GitLab does not know yet what has changed
 
     @property
     def is_draft(self) -> bool:

@@ -141,6 +141,15 @@ def test_all_pages_of_changed_files_are_read(gitlab: FakeGitLab, forge: GitLabFo
     assert len(forge.changes()[0].files or ()) == 120
 
 
+def test_files_that_gitlab_has_not_found_yet_are_asked_for_again(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+    pull = gitlab.open(1, changes_count=None, prepared_at=None)
+    gitlab.files["acme/shop", 1] = []
+    assert forge.changes()[0].files is None
+    gitlab.files["acme/shop", 1] = [changed("README.md")]
+    pull.update(changes_count="1", prepared_at="2026-11-24T04:00:05.000Z")
+    assert forge.changes()[0].files == ("README.md",)
+
+
 @pytest.mark.parametrize("count", ["1000+", "2", None])
 def test_files_that_are_not_all_told_are_unknown(gitlab: FakeGitLab, forge: GitLabForge, count: str | None) -> None:
     gitlab.open(1, changes_count=count)
