@@ -186,6 +186,12 @@ def test_a_name_that_kubernetes_refuses_is_refused(questions: Path, tmp_path: Pa
         generate(questions, tmp_path, **{**LABELS[question], question: answer})
 
 
+@pytest.mark.parametrize("kind", [kind for kind in QUESTIONS["forge"]["choices"].values() if kind != "git"])
+def test_each_forge_is_written_with_its_address(questions: Path, tmp_path: Path, kind: str) -> None:
+    site, _ = load_site(generate(questions, tmp_path, forge=kind, forge_url="https://forge.example.com"))
+    assert (site.forge.kind, site.forge.url) == (kind, "https://forge.example.com")
+
+
 def test_an_existing_baseline_is_written_instead_of_a_managed_one(questions: Path, tmp_path: Path) -> None:
     site, _ = load_site(generate(questions, tmp_path, baseline="existing", baseline_namespace="stage"))
     assert site.baseline_namespace == "stage"
