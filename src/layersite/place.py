@@ -21,6 +21,7 @@ from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
 from layersite.model.site import ArgoCD as Settings
+from layersite.model.site import Forge as ForgeSettings
 from layersite.model.site import Site, load_site
 from layersite.plan import World
 from layersite.playbooks import IN_CLUSTER, Playbooks
@@ -40,6 +41,8 @@ __all__ = ["ARGOCD_TOKEN", "WEBHOOK_SECRET", "Place", "connect", "digests", "var
 
 ARGOCD_TOKEN, WEBHOOK_SECRET = "LAYERSITE_ARGOCD_TOKEN", "LAYERSITE_ARGOCD_WEBHOOK_SECRET"
 _SMOKE_SECONDS = 600
+_GIT_USERS = {"github": "x-access-token"}
+"""With which name git signs in where not every name will do: GitHub wants this one with an app's token."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,14 @@ class Place:
     def load(self) -> tuple[Site, Catalog]:
         """Read the site and its catalog, with repository paths made absolute. Raises InvalidInputError."""
         site, _ = load_site(self.root)
+        _take_token(site.forge)
         catalog = load_catalog(self.root, site)
         return _with_absolute_urls(site, self.root), catalog
 
     def store(self, site: Site) -> Store:
         """Return the environments repository, at which git signs in with the forge's token."""
         if site.forge.url is not None:
-            let_git_sign_in(site.forge.url)
+            let_git_sign_in(site.forge.url, _GIT_USERS.get(site.forge.kind, "layersite"))
         kind = FoldingStore if site.environments.fold else Store
         return kind(site.environments.url, site.environments.branch, self.cache / "store")
 
@@ -239,6 +243,13 @@ def variable(name: str, what: str) -> str:
     if not (value := os.environ.get(name, "")):
         raise LayersiteError(f"the variable {name} is not set; put {what} into it")
     return value
+
+
+def _take_token(forge: ForgeSettings) -> None:
+    """Let the token that a workflow on this very GitHub is given be the forge's where that has none of its own."""
+    is_here = forge.url is not None and forge.url.rstrip("/") == os.environ.get("GITHUB_SERVER_URL")
+    if forge.kind == "github" and is_here and not os.environ.get(FORGE_TOKEN):
+        os.environ[FORGE_TOKEN] = os.environ.get("GITHUB_TOKEN", "")
 
 
 def _with_absolute_urls(site: Site, root: Path) -> Site:

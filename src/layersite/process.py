@@ -75,12 +75,13 @@ def git(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", timeout: f
     return out.decode("utf-8", "surrogateescape")
 
 
-def let_git_sign_in(url: str) -> None:
+def let_git_sign_in(url: str, user: str = "layersite") -> None:
     """Have git, from now on, sign in at `url` with the forge's token, which stays in its variable and out of argv.
 
+    `user` is the name that goes with it; most forges take any.
     A configuration that the caller gave in GIT_CONFIG_COUNT has precedence.
     """
     if os.environ.get(FORGE_TOKEN) and "GIT_CONFIG_COUNT" not in os.environ:
-        answer = f'test "$1" = get && printf "username=layersite\\npassword=%s\\n" "${FORGE_TOKEN}"'
+        answer = f'test "$1" = get && printf "username={user}\\npassword=%s\\n" "${FORGE_TOKEN}"'
         values = ("1", f"credential.{url}.helper", f"!f() {{ {answer}; }}; f")
         os.environ.update(zip(_SIGN_IN, values, strict=True))

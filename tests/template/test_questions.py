@@ -52,7 +52,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("default_branch", "a..b", "branch name"),
     ("default_branch", "a.lock/b", "branch name"),
     ("default_branch", "main\n", "branch name"),
-    ("forge", "github", "Invalid choice"),
+    ("forge", "bitbucket", "Invalid choice"),
     ("forge_url", "git.example.com", "an address without user"),
     ("forge_url", "https://bot:secret@git.example.com", "an address without user"),
     ("argocd_url", "argocd.example.com", "an address without user"),

@@ -1,4 +1,4 @@
-"""What people ask for in comments on a pull request, from the comment to the commit and the answer."""
+"""A pull request from its opening to its end, and what people ask for in comments, on Gitea and on GitHub."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,30 +7,35 @@ from typing import Any
 
 import pytest
 
-from layersite.forge.gitea import GiteaForge
+from layersite.forge._pulls import PullForge
+from layersite.model.errors import LayersiteError
 from layersite.model.yaml import dump, load_all
 from layersite.place import Place
 from layersite.process import git
 
-from .forge.fake_gitea import BOT, MONA, TOKEN, FakeGitea
+from .forge.fake_forge import BOT, MONA, TOKEN, sha
+from .forge.fake_gitea import FakeGitea
+from .forge.fake_github import FakeGitHub
 from .test_reconcile import DEPLOYMENT, committed, write
 
+KINDS = {FakeGitea: "gitea", FakeGitHub: "github"}
 
-@pytest.fixture
-def gitea(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitea]:
+
+@pytest.fixture(params=KINDS)
+def fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitea]:
     monkeypatch.setenv("LAYERSITE_FORGE_TOKEN", TOKEN)
-    server = FakeGitea(rights={"mona": "write"})
+    server = request.param(rights={"mona": "write"})
     yield server
     server.stop()
 
 
 @pytest.fixture
-def site(tmp_path: Path, gitea: FakeGitea) -> Path:
+def site(tmp_path: Path, fake: FakeGitea) -> Path:
     root = tmp_path / "site"
     settings = {
         "organization": "acme",
         "environments": {"url": "../environments.git"},
-        "forge": {"kind": "gitea", "url": gitea.url},
+        "forge": {"kind": KINDS[type(fake)], "url": fake.url},
         "repositories": {"shop": {"url": "https://git.example.com/acme/shop.git"}},
         "cluster": {"baseline": {"namespace": "staging"}},
         "exposure": {"domain": "preview.example.com"},
@@ -46,7 +51,7 @@ def site(tmp_path: Path, gitea: FakeGitea) -> Path:
 
 def reconcile(site: Path, *, dry_run: bool = False) -> None:
     bot = Place(site).bot(lambda step: None)
-    assert isinstance(bot.forge, GiteaForge)
+    assert isinstance(bot.forge, PullForge)
     with closing(bot.forge):
         assert bot.reconcile(dry_run=dry_run).failed == ()
 
@@ -55,60 +60,91 @@ def environment(site: Path) -> Any:
     return load_all(committed(site)["shop-1/environment.yaml"], "x")[0]
 
 
-def answer(gitea: FakeGitea) -> list[str]:
-    (body,) = [each["body"] for each in gitea.comments if each["user"]["id"] == BOT]
+def answer(fake: FakeGitea) -> list[str]:
+    (body,) = [each["body"] for each in fake.comments if each["user"]["id"] == BOT]
     return [line for line in body.splitlines() if line.startswith(("- 👍", "- 👎"))]
 
 
-def test_who_may_write_is_obeyed_once_and_answered(site: Path, gitea: FakeGitea) -> None:
-    gitea.open(1)
+def test_who_may_write_is_obeyed_once_and_answered(site: Path, fake: FakeGitea) -> None:
+    fake.open(1)
     reconcile(site)
     until = environment(site)["lease"]["until"]
-    gitea.say(1, "/layersite extend 24h because demo", MONA)
+    fake.say(1, "/layersite extend 24h because demo", MONA)
     reconcile(site, dry_run=True)
     assert environment(site)["lease"]["until"] == until
     reconcile(site)
     lease, generation = environment(site)["lease"], environment(site)["generation"]
     assert (lease["by"], lease["reason"], lease["until"] > until) == ("mona", "demo", True)
-    assert answer(gitea) == [f"- 👍 `/layersite extend 24h because demo` by `mona`: it lives until {lease['until']}"]
+    assert answer(fake) == [f"- 👍 `/layersite extend 24h because demo` by `mona`: it lives until {lease['until']}"]
     reconcile(site)
     assert environment(site)["generation"] == generation
-    assert [given["content"] for each in gitea.reactions.values() for given in each] == ["+1"]
+    assert [given["content"] for each in fake.reactions.values() for given in each] == ["+1"]
 
 
-def test_a_run_that_died_before_it_answered_is_made_up_for(site: Path, gitea: FakeGitea) -> None:
-    gitea.open(1)
+def test_a_run_that_died_before_it_answered_is_made_up_for(site: Path, fake: FakeGitea) -> None:
+    fake.open(1)
     reconcile(site)
-    gitea.say(1, "/layersite extend 24h because demo", MONA)
+    fake.say(1, "/layersite extend 24h because demo", MONA)
     reconcile(site)
     before = environment(site)
-    gitea.reactions.clear()
+    fake.reactions.clear()
     reconcile(site)
     assert environment(site) == before
-    assert [given["content"] for each in gitea.reactions.values() for given in each] == ["+1"]
+    assert [given["content"] for each in fake.reactions.values() for given in each] == ["+1"]
 
 
-def test_who_may_only_read_changes_nothing(site: Path, gitea: FakeGitea) -> None:
-    gitea.open(1)
-    gitea.rights = {"mona": "read"}
+def test_who_may_only_read_changes_nothing(site: Path, fake: FakeGitea) -> None:
+    fake.open(1)
+    fake.rights = {"mona": "read"}
     reconcile(site)
     before = environment(site)
-    gitea.say(1, "/layersite teardown", MONA)
+    fake.say(1, "/layersite teardown", MONA)
     reconcile(site)
     assert environment(site) == before
-    (line,) = answer(gitea)
+    (line,) = answer(fake)
     assert "only who may write to the repository may ask" in line
 
 
-def test_a_change_is_put_to_sleep_woken_and_taken_away_by_comments(site: Path, gitea: FakeGitea) -> None:
-    gitea.open(1)
+def test_a_change_is_put_to_sleep_woken_and_taken_away_by_comments(site: Path, fake: FakeGitea) -> None:
+    fake.open(1)
     reconcile(site)
-    gitea.say(1, "/layersite sleep", MONA)
+    fake.say(1, "/layersite sleep", MONA)
     reconcile(site)
     assert environment(site)["state"] == "asleep"
-    gitea.say(1, "/layersite wake 2h", MONA)
+    fake.say(1, "/layersite wake 2h", MONA)
     reconcile(site)
     assert (environment(site)["state"], environment(site)["call"]["by"]) == ("active", "mona")
-    gitea.say(1, "/layersite teardown", MONA)
+    fake.say(1, "/layersite teardown", MONA)
     reconcile(site)
     assert [*committed(site)] == ["shop-1/tombstone.yaml"]
+
+
+def test_a_pull_request_gets_an_environment_for_as_long_as_it_is_open(site: Path, fake: FakeGitea) -> None:
+    pull = fake.open(1)
+    reconcile(site)
+    assert environment(site)["members"][0]["sha"] == pull["head"]["sha"]
+    pull["head"]["sha"] = "a" * 40
+    reconcile(site)
+    assert environment(site)["members"][0]["sha"] == "a" * 40
+    assert {each["url"].rpartition("/")[2] for each in fake.statuses} == {sha("branch-1"), "a" * 40}
+    fake.close(1)
+    reconcile(site)
+    assert [*committed(site)] == ["shop-1/tombstone.yaml"]
+    (comment,) = (each["body"] for each in fake.comments)
+    assert comment.startswith("<!-- layersite: shop-1 -->")
+
+
+@pytest.mark.parametrize(("server", "is_used"), [("here", True), ("https://github.com", False)])
+def test_a_workflows_token_goes_to_its_own_github_alone(
+    site: Path, fake: FakeGitea, monkeypatch: pytest.MonkeyPatch, server: str, is_used: bool
+) -> None:
+    monkeypatch.setenv("LAYERSITE_FORGE_TOKEN", "")
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("GITHUB_SERVER_URL", fake.url if server == "here" else server)
+    fake.open(1)
+    if is_used and isinstance(fake, FakeGitHub):
+        reconcile(site)
+        assert set(fake.tokens) == {f"Bearer {TOKEN}"}
+    else:
+        with pytest.raises(LayersiteError, match="LAYERSITE_FORGE_TOKEN is not set"):
+            reconcile(site)

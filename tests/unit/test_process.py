@@ -47,12 +47,13 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("bare_environment")
-def test_git_signs_in_at_the_forge_with_its_token(asked: tuple[str, list[str]]) -> None:
+@pytest.mark.parametrize("user", ["layersite", "x-access-token"])
+def test_git_signs_in_at_the_forge_with_its_token(asked: tuple[str, list[str]], user: str) -> None:
     url, given = asked
-    let_git_sign_in(url)
+    let_git_sign_in(url, user)
     with pytest.raises(CommandError) as caught:
         git("ls-remote", f"{url}/a/b.git")
-    assert b64decode(given[-1].removeprefix("Basic ")).decode() == f"layersite:{TOKEN}"
+    assert b64decode(given[-1].removeprefix("Basic ")).decode() == f"{user}:{TOKEN}"
     assert TOKEN not in str(caught.value)
 
 

@@ -86,7 +86,7 @@ def _may_speak(connect: Connect, name: str) -> Check:
         if forge is None:
             return skipped("plain git has no comments and statuses")
         if not forge.may_write(name):
-            mend = "make it a collaborator who may write, or the bot can set no statuses"
+            mend = "let its account, or the app or token itself, write there, or the bot can set no statuses"
             return wrong("the account of LAYERSITE_FORGE_TOKEN may read only", mend)
         return ok("the token's account may comment and set statuses")
 

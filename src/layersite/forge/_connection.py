@@ -11,7 +11,7 @@ import httpx
 
 from layersite.model.errors import ForgeError
 
-__all__ = ["Answer", "Connection", "ForbiddenError", "MissingError", "Parameters"]
+__all__ = ["Answer", "Connection", "ForbiddenError", "InvalidError", "MissingError", "Parameters"]
 
 _CONNECTS = 3
 """How often to try to connect: a request that has not been sent can be repeated."""
@@ -27,6 +27,10 @@ class MissingError(ForgeError):
 
 class ForbiddenError(ForgeError):
     """The forge answered 403; who asked may know what that means."""
+
+
+class InvalidError(ForgeError):
+    """The forge answered 422: it would do this, but not with these values."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Connection:
         needed = headers.get("X-Accepted-GitHub-Permissions", "") if code in (403, 404) else ""
         if re.fullmatch(r"[a-z_]+=[a-z]+([,;] ?[a-z_]+=[a-z]+)*", needed):
             advice = f"{advice}; this takes the permission {needed.replace('; ', ' or ')}"
-        refuse = {403: ForbiddenError, 404: MissingError}.get(code, ForgeError)
+        refuse = {403: ForbiddenError, 404: MissingError, 422: InvalidError}.get(code, ForgeError)
         raise refuse(f"{what}: {self.url} answered {code}: {advice}")
 
 

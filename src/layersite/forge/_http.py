@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from layersite.forge._connection import Answer, Connection, ForbiddenError, MissingError, Parameters
+from layersite.forge._connection import Answer, Connection, ForbiddenError, InvalidError, MissingError, Parameters
 from layersite.model.errors import ForgeError
 
-__all__ = ["ForbiddenError", "Http", "MissingError", "Paging", "Received"]
+__all__ = ["ForbiddenError", "Http", "InvalidError", "MissingError", "Paging", "Received"]
 
 _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """How long to wait before each try to read a list that changed while it was read."""

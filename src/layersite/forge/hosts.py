@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 
 from layersite.forge.gitea import GiteaForge
+from layersite.forge.github import GitHubForge
 from layersite.forge.gitlab import GitLabForge
 
 __all__ = ["HOSTS"]
 
-HOSTS: Mapping[str, type[GiteaForge | GitLabForge]] = {"gitea": GiteaForge, "gitlab": GitLabForge}
+HOSTS: Mapping[str, type[GiteaForge | GitHubForge | GitLabForge]] = {
+    "gitea": GiteaForge,
+    "github": GitHubForge,
+    "gitlab": GitLabForge,
+}

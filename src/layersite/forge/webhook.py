@@ -1,4 +1,4 @@
-"""What a webhook of a forge tells: something changed in a repository, so look now, not at the next poll.
+"""What a forge's webhook tells: something changed in a repository, so look now, not at the next poll.
 
 It is a nudge only: what changed is then read from the forge, so a forged, late or repeated one can do no harm.
 """
@@ -17,8 +17,12 @@ from layersite.model.errors import ForgeError
 
 __all__ = ["Nudge", "SignatureError", "webhook_change"]
 
-_ACTIONS = {"opened", "reopened", "closed", "edited", "synchronized", "label_updated", "label_cleared"}
-"""What can change an environment; drafts begin and end with an edited title. Reviews, assignees and so on cannot."""
+_ACTIONS = {
+    *("opened", "reopened", "closed", "edited"),
+    *("synchronized", "label_updated", "label_cleared"),
+    *("synchronize", "labeled", "unlabeled", "converted_to_draft", "ready_for_review"),
+}
+"""What can change an environment; reviews, assignees and so on cannot. Gitea's drafts begin and end with a title."""
 
 
 class SignatureError(ForgeError):
@@ -43,8 +47,9 @@ class _PullRequest(Received):
     repository: _Repository
 
 
-class _Numbered(Received):
+class _Issue(Received):
     number: int
+    pull_request: dict[str, object] | None = None
 
 
 class _Written(Received):
@@ -54,8 +59,8 @@ class _Written(Received):
 class _Comment(Received):
     """A comment on an issue, or on a pull request, which alone concerns environments."""
 
-    is_pull: bool
-    issue: _Numbered
+    is_pull: bool = False
+    issue: _Issue
     comment: _Written
     repository: _Repository
 
@@ -82,8 +87,10 @@ def webhook_change(headers: Mapping[str, str], body: bytes, secret: str) -> Nudg
             _verify(given.get("x-gitlab-token", ""), secret)
             found = _gitlab_hooks.read(given["x-gitlab-event"], body)
             return found and Nudge(*found)
-        _verify(given.get("x-gitea-signature", ""), hmac.new(secret.encode(), body, hashlib.sha256).hexdigest())
-        return _read(given.get("x-gitea-event", ""), body)
+        hub = given.get("x-hub-signature-256", "").removeprefix("sha256=")
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        _verify(given.get("x-gitea-signature", hub), signature)
+        return _read(given.get("x-gitea-event", given.get("x-github-event", "")), body)
     except ValidationError:  # `from None`: the cause would print what was received
         raise ForgeError("the webhook is signed, but is not what a forge sends; see its type there") from None
 
@@ -99,7 +106,8 @@ def _read(event: str, body: bytes) -> Nudge | None:
         return Nudge(pull.repository.full_name, pull.number) if pull.action in _ACTIONS else None
     if event == "issue_comment":
         said = _Comment.model_validate_json(body)
-        asks = said.is_pull and is_command(said.comment.body)
+        is_pull = said.is_pull or said.issue.pull_request is not None
+        asks = is_pull and is_command(said.comment.body)
         return Nudge(said.repository.full_name, said.issue.number) if asks else None
     if event == "push":
         push = _Push.model_validate_json(body)

@@ -65,11 +65,12 @@ class Forge(Model):
     """Where changes come from.
 
     `git`: every branch below `branch_prefix` of each repository is a change. `gitea`: every open pull request of each
-    repository, on Gitea or Forgejo at `url`; `gitlab`: every open merge request, on gitlab.com or any GitLab at `url`.
-    The bot's token is read from the variable LAYERSITE_FORGE_TOKEN.
+    repository, on Gitea or Forgejo at `url`; `github`: the same, on github.com or GitHub Enterprise; `gitlab`: every
+    open merge request, on gitlab.com or any GitLab at `url`. The bot's token is read from the variable
+    LAYERSITE_FORGE_TOKEN.
     """
 
-    kind: Literal["git", "gitea", "gitlab"] = "git"
+    kind: Literal["git", "gitea", "github", "gitlab"] = "git"
     branch_prefix: Annotated[
         str,
         Matching(

@@ -301,7 +301,7 @@ def test_a_branch_that_the_forge_lacks() -> None:
 def test_a_token_that_may_only_read() -> None:
     found = examine(forge_areas(SITE, lambda: (FakeForge(), FakeForge(is_writable=False))))["right to speak in web"]
     assert found.text == "the account of LAYERSITE_FORGE_TOKEN may read only"
-    assert found.mend == "make it a collaborator who may write, or the bot can set no statuses"
+    assert found.mend == "let its account, or the app or token itself, write there, or the bot can set no statuses"
 
 
 def _refuse(references: Collection[str]) -> dict[str, str | None]:

@@ -39,10 +39,11 @@ class FakeForge:
     """What a test arranges, and looks at afterwards."""
 
     API: ClassVar[str]
+    """A pattern of what all paths begin with."""
     SIGNED: ClassVar[tuple[str, str]]
     """The header that signs in, and what it must hold."""
-    PAGES: ClassVar[tuple[str, str]]
-    """The parameter for the size of a page, and the header that tells how many items there are."""
+    PAGES: ClassVar[tuple[str, str | None]]
+    """The parameter for the size of a page, and the header that tells how many items there are, if one does."""
 
     below: str = ""
     """Where on its host it is."""
@@ -90,7 +91,7 @@ class Request(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         self.query = {key: values[0] for key, values in parse_qs(address.query).items()}
         self.sent = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
-        path = address.path.removeprefix(self.forge.below + self.forge.API)
+        path = re.sub(f"^{self.forge.below}{self.forge.API}", "", address.path)
         name, token = self.forge.SIGNED
         self.forge.tokens.append(self.headers[name])
         if instead := self.forge.instead.get(path) or self.forge.instead.get("*"):
@@ -121,7 +122,7 @@ class Request(BaseHTTPRequestHandler):
     def page(self, items: list[Payload]) -> Answer:
         parameter, total = self.forge.PAGES
         page, size = int(self.query.get("page", 1)), min(int(self.query.get(parameter, 20)), self.forge.page_size)
-        headers = {total: str(len(items))}
+        headers = {total: str(len(items))} if total else {}
         if page * size < len(items):
             headers["Link"] = f'<{self.forge.url}{self.path}>; rel="next"'
         return Answer(body=json.dumps(items[(page - 1) * size : page * size]).encode(), headers=headers)

@@ -12,7 +12,7 @@ __all__ = ["BOT", "MONA", "TOKEN", "Answer", "FakeGitea", "Payload", "changed", 
 
 def user(number: int = MONA) -> Payload:
     login = {BOT: "layersite-bot", MONA: "mona"}[number]
-    return {"id": number, "login": login, "full_name": "", "email": f"{login}@example.com"}
+    return {"id": number, "login": login, "email": f"{login}@example.com"}
 
 
 @dataclass
@@ -21,7 +21,7 @@ class FakeGitea(FakeForge):
 
     API: ClassVar = "/api/v1"
     SIGNED: ClassVar = ("Authorization", f"token {TOKEN}")
-    PAGES: ClassVar = ("limit", "X-Total-Count")
+    PAGES: ClassVar[tuple[str, str | None]] = ("limit", "X-Total-Count")
 
     pulls: dict[str, list[Payload]] = field(default_factory=lambda: {"acme/shop": []})
     files: dict[tuple[str, int], list[Payload]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class FakeGitea(FakeForge):
     is_writable: bool = True
 
     def open(self, number: int, repository: str = "acme/shop", **given: Any) -> Payload:
-        payload = pull_request(number, html_url=f"{self.url}/{repository}/pulls/{number}", **given)
+        payload = pull_request(number, **{"html_url": f"{self.url}/{repository}/pulls/{number}", **given})
         self.pulls.setdefault(repository, []).append(payload)
         self.files[repository, number] = [changed("README.md")]
         return payload
@@ -70,6 +70,10 @@ class FakeGitea(FakeForge):
         right = (self.rights or {})[login]
         return {"permission": right, "role_name": right, "user": user()}
 
+    def brief(self, pull: Payload) -> Payload:
+        """Return what a list shows of a pull request."""
+        return pull
+
     def ref(self, kind: str, name: str) -> Payload:
         commit = self.refs[name]
         return {"name": name, "commit": {"id": commit} if kind == "branches" else {"sha": commit}}
@@ -94,7 +98,8 @@ class FakeGitea(FakeForge):
 
     def _pulls(self, request: Request, path: str) -> Answer:
         shown = self.pulls[path] if self.listed is None else self.listed
-        page = request.page([pull for pull in shown if pull["state"] == request.query.get("state", "open")])
+        wanted = request.query.get("state", "open")
+        page = request.page([self.brief(pull) for pull in shown if pull["state"] == wanted])
         self.after_page(int(request.query.get("page", 1)))
         return page
 

@@ -1,8 +1,9 @@
-"""Webhooks of Gitea and Forgejo: who may send one, and what it tells."""
+"""Webhooks of Gitea, Forgejo and GitHub: who may send one, and what it tells."""
 
 import hashlib
 import hmac
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +113,53 @@ def test_a_comment_that_asks_for_something_names_its_pull_request() -> None:
 )
 def test_other_comments_are_left(payload: object) -> None:
     assert receive("issue_comment", payload) is None
+
+
+# GitHub's own examples, as they were sent
+
+PUBLISHED = json.loads((Path(__file__).parent / "github_webhooks.json").read_text("utf-8"))["webhooks"]
+HELLO = "Codertocat/Hello-World"
+PULLS = [payload for name, payload in PUBLISHED if name == "pull_request"]
+HEARD = {"opened", "reopened", "closed", "synchronize", "labeled", "unlabeled"}
+HEARD |= {"converted_to_draft", "ready_for_review"}
+
+
+def github(event: str, payload: object, **headers: str) -> Nudge | None:
+    body = json.dumps(payload).encode()
+    signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    sent = {"Content-Type": "application/json", "X-GitHub-Event": event, "X-Hub-Signature-256": signature}
+    return webhook_change({**sent, **headers}, body, SECRET)
+
+
+@pytest.mark.parametrize("payload", PULLS, ids=lambda payload: payload["action"])
+def test_a_pull_request_on_github_is_named_if_it_may_change_an_environment(payload: Any) -> None:
+    assert github("pull_request", payload) == ((HELLO, payload["number"]) if payload["action"] in HEARD else None)
+
+
+def test_every_example_that_changes_an_environment_is_there() -> None:
+    assert {payload["action"] for payload in PULLS} >= HEARD
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/master", "refs/tags/simple-tag"])
+def test_a_push_on_github_counts_on_the_default_branch(ref: str) -> None:
+    (payload,) = (payload for name, payload in PUBLISHED if name == "push" and payload["ref"] == ref)
+    assert github("push", payload) == ((HELLO, None) if ref == "refs/heads/master" else None)
+
+
+@pytest.mark.parametrize(("is_pull", "text"), [(True, "/layersite wake"), (False, "/layersite wake"), (True, "Thanks")])
+def test_a_comment_on_github_counts_if_it_asks_on_a_pull_request(is_pull: bool, text: str) -> None:
+    payload = next(payload for name, payload in PUBLISHED if name == "issue_comment")
+    issue = {**payload["issue"], "pull_request": {"html_url": "https://github.com/x"}} if is_pull else payload["issue"]
+    payload = {**payload, "issue": issue, "comment": {**payload["comment"], "body": text}}
+    asks = is_pull and text.startswith("/layersite")
+    assert github("issue_comment", payload) == ((HELLO, payload["issue"]["number"]) if asks else None)
+
+
+def test_github_is_told_that_its_ping_was_heard() -> None:
+    assert github("ping", {"zen": "Keep it logically awesome.", "hook_id": 1}) is None
+
+
+@pytest.mark.parametrize("signature", ["", "sha256=", f"sha256={'0' * 64}", "sha1=0"])
+def test_a_wrong_signature_of_github_is_refused(signature: str) -> None:
+    with pytest.raises(SignatureError, match="signature is missing or wrong"):
+        github("push", {}, **{"X-Hub-Signature-256": signature})

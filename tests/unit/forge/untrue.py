@@ -1,11 +1,19 @@
 """Every way in which a forge may list six open changes falsely, and what must then be said."""
 
 import json
+import traceback
 from collections.abc import Callable
 
-from tests.unit.forge.fake_forge import Answer, Payload
+import pytest
 
-__all__ = ["HTML", "untrue"]
+from layersite.forge._pulls import PullForge
+from layersite.model.errors import ForgeError
+from tests.unit.forge.fake_forge import TOKEN, Answer, Payload
+from tests.unit.forge.fake_gitea import FakeGitea
+
+__all__ = ["HTML", "Make", "assert_untrue", "untrue"]
+
+Make = Callable[..., PullForge]
 
 HTML = b"<!DOCTYPE html><title>Sign in - SECRET-BODY</title>"
 
@@ -13,8 +21,8 @@ HTML = b"<!DOCTYPE html><title>Sign in - SECRET-BODY</title>"
 def untrue(change: Callable[[int], Payload], total: str, needs: str) -> dict[str, tuple[Answer, str]]:
     """Return by name what is answered in place of the list, and a pattern of the error.
 
-    `change` makes what the forge sends for the one of a number, `total` is the header that counts them, `needs` what is
-    said of a token that is wrong.
+    `change` makes what the forge sends for the one of a number, `total` is the header that counts them, and `needs`
+    what is said of a token that is wrong.
     """
 
     def listed(*numbers: int, count: int | None = None, **headers: str) -> Answer:
@@ -52,3 +60,15 @@ def untrue(change: Callable[[int], Payload], total: str, needs: str) -> dict[str
         "no answer": (Answer(body=b"[]", wait=1), "took longer than 0.3 s"),
         "an answer that drips": (Answer(body=b"[" + b" " * 100, drip=0.05), "took longer than 0.3 s"),
     }
+
+
+def assert_untrue(fake: FakeGitea, make: Make, answer: Answer, message: str) -> None:
+    """Assert that six open ones, of which `answer` tells, are an error with `message` and without secrets."""
+    for number in range(1, 7):
+        fake.open(number)
+    fake.instead["/repos/acme/shop/pulls"] = answer
+    with pytest.raises(ForgeError, match=rf"repository `shop` \(acme/shop\).*({message})") as raised:
+        make(timeout=0.3 if answer.wait or answer.drip else 30).changes()
+    told = "".join(traceback.format_exception(raised.value))
+    assert TOKEN not in told
+    assert "SECRET-BODY" not in told

@@ -1,0 +1,36 @@
+"""A forge's adapter before its fake; a module says by its fixture `fake` which."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from layersite.forge._pulls import PullForge
+from layersite.forge.gitea import GiteaForge
+from layersite.forge.github import GitHubForge
+from layersite.model.site import Repository
+from tests.unit.forge.fake_forge import TOKEN
+from tests.unit.forge.fake_gitea import FakeGitea
+from tests.unit.forge.fake_github import FakeGitHub
+
+ADAPTERS: dict[type[FakeGitea], type[GiteaForge | GitHubForge]] = {FakeGitea: GiteaForge, FakeGitHub: GitHubForge}
+SHOP = {"shop": Repository(url="https://git.example.com/acme/shop.git")}
+
+
+@pytest.fixture
+def make(fake: FakeGitea) -> Iterator[Callable[..., PullForge]]:
+    made: list[PullForge] = []
+
+    def make(**given: Any) -> PullForge:
+        all_given = {"repositories": SHOP, "url": fake.url, "token": TOKEN, "timeout": 30.0, **given}
+        made.append(ADAPTERS[type(fake)](**all_given))
+        return made[-1]
+
+    yield make
+    for forge in made:
+        forge.close()
+
+
+@pytest.fixture
+def forge(make: Callable[..., PullForge]) -> PullForge:
+    return make()
