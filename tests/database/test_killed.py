@@ -72,7 +72,7 @@ def test_the_build_after_it_ends_right(postgres: Server, wished: Wish) -> None:
 @pytest.mark.stress
 def test_one_right_end_state_follows_whichever_statement_it_was(postgres: Server, wished: Wish) -> None:
     code, total = run_until(0, build_at, uri(postgres), wished)
-    assert (code, total > 20) == (0, True)
+    assert (code, total > 10) == (0, True)
     for last in range(1, total + 1):
         assert run_until(last, build_at, uri(postgres), wished)[0] == -signal.SIGKILL
         is_right(postgres, wished)

@@ -35,15 +35,15 @@ def fetch_at(uri: str, source: str, golden: str) -> None:
         fetch(there, here, golden)
 
 
-@pytest.mark.parametrize("step", every(25))
+@pytest.mark.parametrize("step", every(12))
 def test_a_clone_that_was_killed_is_made_by_the_next_run(mariadb: MariaDBServer, step: int) -> None:
     golden = publish(mariadb, GOLDEN)
     order = Order("killed.git", "killed-", "web-1", "shop", golden.name, Quiet(empty=("outbox",)), reset=True)
     with closing(MariaDBClones(mariadb.uri(""), "V")) as engine:
         provide(engine, order)
         code, total = run_until(0, provide_at, mariadb.uri(""), order, kind=MariaDBTap)
-        assert (code, total > 40) == (0, True)
-        for last in range(2, total + 1, step):
+        assert (code, total > 20) == (0, True)
+        for last in range(1, total + 1, step):
             assert run_until(last, provide_at, mariadb.uri(""), order, kind=MariaDBTap)[0] == -signal.SIGKILL
             with engine.locked(order.name):  # once the server has ended what the dead process asked for
                 clone, _ = provide(engine, order)
@@ -58,15 +58,15 @@ def test_a_clone_that_was_killed_is_made_by_the_next_run(mariadb: MariaDBServer,
         assert not isinstance(engine.records().get(order.name), Clone)
 
 
-@pytest.mark.parametrize("step", every(25))
+@pytest.mark.parametrize("step", every(12))
 def test_a_build_that_was_killed_leaves_nothing_once_the_next_has_run(mariadb: MariaDBServer, step: int) -> None:
     mariadb.create("source_of_killed", SHOP)
     wished = wish(mariadb, mariadb, "source_of_killed", CONTRACT)
     assert isinstance(wished.engine, MariaDB)
     wished = replace(wished, database="killed", engine=replace(wished.engine, database="killed"))
     code, total = run_until(0, build_at, mariadb.uri(""), wished, kind=MariaDBTap)
-    assert (code, total > 20) == (0, True)
-    for last in range(2, total + 1, step):
+    assert (code, total > 10) == (0, True)
+    for last in range(1, total + 1, step):
         assert run_until(last, build_at, mariadb.uri(""), wished, kind=MariaDBTap)[0] == -signal.SIGKILL
     assert run_until(0, build_at, mariadb.uri(""), wished, kind=MariaDBTap)[0] == 0
     with wished.engine.open_server() as server:
@@ -76,13 +76,13 @@ def test_a_build_that_was_killed_leaves_nothing_once_the_next_has_run(mariadb: M
     assert {name for name in databases(mariadb) if name.startswith("golden_killed_")} <= recorded
 
 
-@pytest.mark.parametrize("step", every(25))
+@pytest.mark.parametrize("step", every(12))
 def test_a_golden_whose_bringing_was_killed_is_brought_by_the_next_run(mariadb: MariaDBServer, step: int) -> None:
     golden = publish(mariadb, GOLDEN).name
     with running_mariadb() as other, closing(MariaDBClones(other.uri(""), "V")) as target:
         code, total = run_until(0, fetch_at, other.uri(""), mariadb.uri(""), golden, kind=MariaDBTap)
-        assert (code, total > 40) == (0, True)
-        for last in range(2, total + 1, step):
+        assert (code, total > 20) == (0, True)
+        for last in range(1, total + 1, step):
             target.drop(golden)
             killed = run_until(last, fetch_at, other.uri(""), mariadb.uri(""), golden, kind=MariaDBTap)
             assert killed[0] == -signal.SIGKILL
