@@ -192,6 +192,11 @@ def test_each_forge_is_written_with_its_address(questions: Path, tmp_path: Path,
     assert (site.forge.kind, site.forge.url) == (kind, "https://forge.example.com")
 
 
+def test_github_is_where_most_have_it_unless_another_address_is_given(questions: Path, tmp_path: Path) -> None:
+    site, _ = load_site(generate(questions, tmp_path, forge="github"))
+    assert site.forge.url == "https://github.com"
+
+
 def test_an_existing_baseline_is_written_instead_of_a_managed_one(questions: Path, tmp_path: Path) -> None:
     site, _ = load_site(generate(questions, tmp_path, baseline="existing", baseline_namespace="stage"))
     assert site.baseline_namespace == "stage"

@@ -117,4 +117,5 @@ class GitHubForge(PullForge):
 
 def _unclear(what: str, reply: Reply) -> ForgeError:
     types = ", ".join(sorted({fault.type for fault in reply.errors})) or "no reason"
-    return ForgeError(f"{what}: GitHub told nothing and gave {types}; the token needs {_RIGHTS}; nothing was decided")
+    mend = "too many requests, a later run goes on" if "RATE_LIMITED" in types else f"the token needs {_RIGHTS}"
+    return ForgeError(f"{what}: GitHub told nothing and gave {types}: {mend}; nothing was decided")

@@ -58,7 +58,14 @@ def test_what_is_not_the_whole_list_is_an_error(fake: FakeGitHub, make: Make, an
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"data": {"repository": null}, "errors": [{"type": "NOT_FOUND"}]}', "told nothing and gave NOT_FOUND"),
+        (
+            b'{"data": {"repository": null}, "errors": [{"type": "NOT_FOUND"}]}',
+            "told nothing and gave NOT_FOUND: the token needs",
+        ),
+        (
+            b'{"errors": [{"type": "RATE_LIMITED", "message": "x"}]}',
+            "gave RATE_LIMITED: too many requests, a later run",
+        ),
         (b'{"data": {"repository": null}}', "told nothing and gave no reason"),
         (b'{"data": {"repository": {"pullRequests": {"totalCount": "1"}}}}', "not as a forge does"),
         (b"null", "not as a forge does"),
