@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,18 +71,19 @@ def run(
 def git(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", timeout: float = 120) -> str:
     """Run git without prompts and return its standard output as text. Raises ToolError, CommandError."""
     env = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_OPTIONAL_LOCKS": "0"}
-    signed = {name: os.environ[name] for name in (*_SIGN_IN, FORGE_TOKEN) if name in os.environ}
+    signed = {name: os.environ[name] for name in _SIGN_IN if name in os.environ}
     out = run(["git", *arguments], cwd=cwd, stdin=stdin, timeout=timeout, env={**env, **signed})
     return out.decode("utf-8", "surrogateescape")
 
 
 def let_git_sign_in(url: str, user: str = "layersite") -> None:
-    """Have git, from now on, sign in at `url` with the forge's token, which stays in its variable and out of argv.
+    """Have git, from now on, sign in at `url` with the forge's token, which stays out of argv.
 
-    `user` is the name that goes with it; most forges take any.
-    A configuration that the caller gave in GIT_CONFIG_COUNT has precedence.
+    `user` is the name that goes with it; most forges take any. A configuration that the caller gave in GIT_CONFIG_COUNT
+    has precedence.
     """
-    if os.environ.get(FORGE_TOKEN) and "GIT_CONFIG_COUNT" not in os.environ:
-        answer = f'test "$1" = get && printf "username={user}\\npassword=%s\\n" "${FORGE_TOKEN}"'
-        values = ("1", f"credential.{url}.helper", f"!f() {{ {answer}; }}; f")
-        os.environ.update(zip(_SIGN_IN, values, strict=True))
+    token = os.environ.get(FORGE_TOKEN)
+    if token and "GIT_CONFIG_COUNT" not in os.environ:
+        # A credential helper would be asked only after a refusal, which costs each fetch and push another request.
+        header = f"Authorization: Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
+        os.environ.update(zip(_SIGN_IN, ("1", f"http.{url}.extraHeader", header), strict=True))

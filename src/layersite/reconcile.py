@@ -1,7 +1,6 @@
 """The bot's loop: observe, plan, render, commit once, follow to the end; each verb of the CLI is one method."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -20,6 +19,7 @@ from layersite.model.errors import InvalidInputError, LayersiteError, PartialErr
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.model.standing import Standing
+from layersite.observe import Seen, default_heads, observe, observe_again
 from layersite.plan import (
     Action,
     Choose,
@@ -50,7 +50,6 @@ from layersite.writer import Outcome, Renders, Writer
 
 __all__ = ["Bot", "Decided"]
 
-_AT_ONCE = 8
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
 
@@ -64,6 +63,7 @@ class Decided:
     people: Mapping[str, Sequence[Change]]
     since: Mapping[str, str]
     answers: Mapping[str, Sequence[Answer]]
+    seen: Seen | None = None
 
     @property
     def alive(self) -> list[Environment]:
@@ -104,23 +104,32 @@ class Bot:
         Those in `visited` are woken if they sleep. Removals beyond the cap are held back unless `yes`. What others were
         faster with is decided again, on what they left. Raises LayersiteError where nothing can be decided.
         """
-        decided = self._decide(dry_run, yes, only, visited)
+        return self._settle(self._observe(), dry_run, yes, only, visited)
+
+    def decide_again(self, before: Seen, moved: Sequence[Change], visited: Collection[str] = ()) -> Decided:
+        """Commit as `decide` what follows from the changes `moved`, where all else is as it was `before`."""
+        self.tell(f"asking for the {len(moved)} changes that moved")
+        seen = observe_again(before, moved, self.forge, self.store)
+        return self._settle(seen, dry_run=False, yes=False, only=(), visited=visited)
+
+    def _observe(self) -> Seen:
+        self.tell(f"reading environments, and the open changes of {len(self.site.repositories)} repositories")
+        return observe(self.site, self.catalog, self.forge, self.store)
+
+    def _settle(self, seen: Seen, dry_run: bool, yes: bool, only: Iterable[str], visited: Collection[str]) -> Decided:
+        decided = self._decide(seen, dry_run, yes, only, visited)
         for _ in range(_ROUNDS - 1):
             if not decided.outcome.overtaken:
                 break
             self.tell("others wrote meanwhile, looking again")
-            decided = _continued(decided, self._decide(dry_run, yes, only, visited))
+            decided = _continued(decided, self._decide(self._observe(), dry_run, yes, only, visited))
         return decided
 
-    def _decide(self, dry_run: bool, yes: bool, only: Iterable[str], visited: Collection[str]) -> Decided:
+    def _decide(self, seen: Seen, dry_run: bool, yes: bool, only: Iterable[str], visited: Collection[str]) -> Decided:
         """Decide and commit once."""
-        self.tell(f"reading environments, and the open changes of {len(self.site.repositories)} repositories")
-        with ThreadPoolExecutor(3) as pool:
-            reading, listing = pool.submit(self.store.read), pool.submit(self.forge.changes)
-            heads = pool.submit(self._heads).result()
-            changes, snapshot = listing.result(), reading.result()
+        changes, snapshot = list(seen.changes), seen.snapshot
         asked = self.follower.asked({each.name: each.changes for each in group(changes, self.site.repositories)})
-        world, now = replace(self._world(snapshot, heads), asked=asked, visited=visited), self.now()
+        world, now = replace(self._world(snapshot, seen.heads), asked=asked, visited=visited), self.now()
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
             plan = self._select(plan, changes, only) if only else self.hold(plan, world, snapshot)
@@ -139,7 +148,7 @@ class Bot:
         plan, since = self.gate.expire(plan, people)
         outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
         said = answers(self.site, world.current, world.asked, outcome.plan, now)
-        return Decided(outcome, snapshot, people, since, said)
+        return Decided(outcome, snapshot, people, since, said, replace(seen, changes=changes))
 
     def follow(self, decided: Decided) -> Outcome:
         """See every environment of a plan to its end, and tell its people."""
@@ -265,16 +274,7 @@ class Bot:
         return Writer(self.site, self.store, self.renderer, self.follower, self.tell)
 
     def _heads(self) -> dict[str, str]:
-        """Return the commit of each default branch that an environment may show."""
-        needed = {
-            app.repository
-            for app in self.catalog.apps.values()
-            if app.repository and (self.site.cluster.baseline.managed or app.images)
-        }
-        names = sorted(needed)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = pool.map(lambda name: self.forge.resolve(name, self.site.repositories[name].branch), names)
-            return dict(zip(names, found, strict=True))
+        return default_heads(self.site, self.catalog, self.forge)
 
     def _world(self, snapshot: Snapshot, heads: Mapping[str, str]) -> World:
         current: dict[str, Environment | Tombstone] = {}

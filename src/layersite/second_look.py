@@ -8,9 +8,15 @@ from layersite.model.change import Change
 from layersite.model.environment import changes_of
 from layersite.plan import Plan
 
-__all__ = ["moved", "unproven"]
+__all__ = ["find", "moved", "unproven"]
 
 _AT_ONCE = 8
+
+
+def find(forge: Forge, changes: Sequence[Change]) -> dict[tuple[str, int | str], Change | None]:
+    """Ask the forge for each change by itself; return what is open by key, None for what is not. Raises ForgeError."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip((change.key for change in changes), pool.map(forge.find, changes), strict=True))
 
 
 def moved(forge: Forge, plan: Plan, changes: Iterable[Change]) -> dict[str, Change]:
@@ -19,7 +25,7 @@ def moved(forge: Forge, plan: Plan, changes: Iterable[Change]) -> dict[str, Chan
     It is the last thing before the commit, so that the newest head wins and what was closed meanwhile stays away.
     """
     concerned = _concerned(plan, changes)
-    found = _find(forge, list(concerned.values()))
+    found = find(forge, list(concerned.values()))
     return {
         name: change
         for (name, _), change in concerned.items()
@@ -38,18 +44,12 @@ def unproven(forge: Forge, plan: Plan, changes: list[Change]) -> dict[str, str]:
         for action in plan.having("remove")
         if action.result
     }
-    found = _find(forge, [change for each in missing.values() for change in each])
+    found = find(forge, [change for each in missing.values() for change in each])
     unproven = {}
     for name, gone in missing.items():
         if names := ", ".join(str(change) for change in gone if found[change.key] is not None):
             unproven[name] = f"the forge's listing lacks {names}, but asked by itself it is open; kept"
     return unproven
-
-
-def _find(forge: Forge, changes: Sequence[Change]) -> dict[tuple[str, int | str], Change | None]:
-    """Ask the forge for each change by itself."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip((change.key for change in changes), pool.map(forge.find, changes), strict=True))
 
 
 def _concerned(plan: Plan, changes: Iterable[Change]) -> dict[tuple[str, Change], Change]:

@@ -3,6 +3,7 @@
 Events that arrive during a run are served together by the next, so a burst becomes few pushes.
 """
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
-from layersite.forge.webhook import SignatureError, webhook_change
+from layersite.forge.webhook import Nudge, SignatureError, webhook_change
+from layersite.model.change import Change
 from layersite.model.errors import ForgeError, LayersiteError
+from layersite.model.site import Site
+from layersite.observe import Seen
 from layersite.reconcile import Bot, Decided
 from layersite.waker import Waker
 
@@ -51,6 +55,7 @@ class Service:
     secret: str
     interval: float
     tell: Callable[[str], None]
+    news: deque[Nudge] = field(default_factory=deque)
     wake: Event = field(default_factory=Event)
     stop: Event = field(default_factory=Event)
     waker: Waker = field(default_factory=Waker)
@@ -66,19 +71,41 @@ class Service:
         with ThreadPoolExecutor(_FOLLOWED_AT_ONCE) as pool:
             bot = self.make_bot()
             pushes: deque[float] = deque(maxlen=_MOST_PUSHES)
+            seen, due = None, 0.0
             while not self.stop.is_set():
                 self.stop.wait(pause(pushes, time.monotonic(), bot.site.environments.pushes_per_minute))
                 self.wake.clear()
+                moved = self._moved(bot.site)
+                if seen is None or moved is None or time.monotonic() >= due:
+                    seen, due = None, time.monotonic() + self.interval
                 try:
-                    decided = bot.decide(visited=self.waker.called())
-                    self.waker.learn(decided.alive if bot.site.waker else ())
+                    decided = self._decide(bot, seen, moved or ())
+                    seen = decided.seen
                     if decided.outcome.commit is not None:
                         pushes.append(time.monotonic())
                     pool.submit(self._follow, bot, decided)
                 except LayersiteError as error:
+                    seen = None
                     self.tell(f"this run failed, the next one makes up for it: {error}")
                 if not self.wake.wait(self.interval):
-                    bot = self._made_anew(bot)
+                    bot, seen = self._made_anew(bot), None
+
+    def _decide(self, bot: Bot, seen: Seen | None, moved: Sequence[Change]) -> Decided:
+        """Decide on what was `seen` and what `moved` since, or else on everything."""
+        visited = self.waker.called()
+        decided = bot.decide_again(seen, moved, visited) if seen else bot.decide(visited=visited)
+        self.waker.learn(decided.alive if bot.site.waker else ())
+        return decided
+
+    def _moved(self, site: Site) -> list[Change] | None:
+        """Return the changes, by their keys alone, that the forge told of since; None if it may be more than those."""
+        news = {self.news.popleft() for _ in range(len(self.news))}
+        if not all(each.number for each in news):
+            return None
+        names = {each: _named(site, each.repository) for each in news}
+        if not all(len(found) == 1 for found in names.values()):
+            return None
+        return [Change(name, each.number, branch="", sha="") for each, (name,) in sorted(names.items())]
 
     def _made_anew(self, bot: Bot) -> Bot:
         try:
@@ -97,14 +124,15 @@ class Service:
     def hear(self, headers: dict[str, str], body: bytes) -> int:
         """Take one webhook and return the HTTP status that answers it."""
         try:
-            change = webhook_change(headers, body, self.secret)
+            nudge = webhook_change(headers, body, self.secret)
         except SignatureError as error:
             self.tell(str(error))
             return 401
         except ForgeError as error:
             self.tell(str(error))
             return 400
-        if change is not None:
+        if nudge is not None:
+            self.news.append(nudge)
             self.wake.set()
         return 202
 
@@ -117,6 +145,12 @@ class Service:
         if is_news:
             self.wake.set()
         return page
+
+
+def _named(site: Site, repository: str) -> list[str]:
+    """Return the repositories of the site that the forge calls `repository`; plain git tells of none."""
+    ends = re.compile(rf"[/:]{re.escape(repository)}(\.git)?/*$")
+    return [name for name, each in site.repositories.items() if site.forge.url and ends.search(each.url)]
 
 
 def _handler(service: Service) -> type[BaseHTTPRequestHandler]:

@@ -24,6 +24,9 @@ class Nothing:
     def read(self) -> Snapshot:
         return Snapshot(None, {})
 
+    def known(self) -> Snapshot:
+        return Snapshot(None, {})
+
     def commit(self, writes: list[Write], subject: str) -> Committed:
         return Committed(None, (), ())
 

@@ -48,7 +48,7 @@ class Forge:
             self.meanwhile.pop(0)()
         assert change.number is not None
         sha = self.heads.get(change.number)
-        return Change("cart", change.number, change.branch, sha) if sha else None
+        return Change("cart", change.number, f"b{change.number}", sha) if sha else None
 
     def resolve(self, repository: str, ref: str) -> str:
         return C
@@ -74,6 +74,9 @@ class Slow:
 
     def read(self) -> Snapshot:
         return self.store.read()
+
+    def known(self) -> Snapshot:
+        return self.store.known()
 
     def commit(self, writes: list[Write], subject: str) -> Committed:
         self.first()

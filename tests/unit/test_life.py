@@ -18,8 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from layersite.forge.gitea import GiteaForge
 from layersite.keep import Keeper
+from layersite.model.change import Change
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import LayersiteError
+from layersite.observe import Seen
 from layersite.reap import Reaper
 from layersite.reconcile import Bot
 from layersite.report import read_mark
@@ -61,6 +63,9 @@ class Shelf:
         self._last = dict(snapshot.entries)
         return snapshot
 
+    def known(self) -> Snapshot:
+        return self.read()
+
     def commit(self, writes: Sequence[Write], subject: str) -> Committed:
         with self._lock:
             before, repository = self.read(), pygit2.Repository(str(self.path))
@@ -82,6 +87,16 @@ class Shelf:
         return revision == commit or repository.descendant_of(revision, commit)
 
 
+@dataclass
+class Behind(Slow):
+    """The store of a bot that has not asked the host since it saw `snapshot`."""
+
+    snapshot: Snapshot
+
+    def known(self) -> Snapshot:
+        return self.snapshot
+
+
 class Life(RuleBasedStateMachine):
     """Changes of one repository over their lives, and beside each rule what must hold; `folder` is its own."""
 
@@ -100,6 +115,7 @@ class Life(RuleBasedStateMachine):
         self.is_yes, self.happened = False, 0
         self.before_databases: Callable[[], None] | None = None
         self.bots: list[Bot] = []
+        self.seen: Seen | None = None
 
     def teardown(self) -> None:
         """See the four truths agree in the end."""
@@ -144,8 +160,22 @@ class Life(RuleBasedStateMachine):
         with self.in_trouble(trouble, data):
             bot = self.bot(is_restarted)
             decided = bot.decide()
+            self.seen = decided.seen
             if is_followed:
                 bot.follow(decided)
+
+    @precondition(lambda self: self.seen is not None)
+    @rule(trouble=st.sampled_from(TROUBLES), told=st.sets(numbers), data=st.data())
+    def run_on_news(self, trouble: str, told: set[int], data: st.DataObject) -> None:
+        """Run the bot on what it saw before, and perhaps too few, too many or too late events."""
+        assert self.seen is not None
+        moved = [Change("shop", number, "", "") for number in sorted(told)]
+        store = Behind(self.shelf, lambda: None, self.seen.snapshot)
+        with self.in_trouble(trouble, data):
+            bot = replace(self.bot(False), store=store)
+            decided = bot.decide_again(self.seen, moved)
+            self.seen = decided.seen
+            bot.follow(decided)
 
     @rule(number=numbers, event=st.sampled_from(["open", "push", "close"]))
     def run_while_another_does(self, number: int, event: str) -> None:

@@ -1,8 +1,27 @@
-"""The service keeps to the host's push budget."""
+"""The service keeps to the host's push budget, and asks for no more than what a webhook tells of."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
-from layersite.serve import pause
+from layersite.model.change import Change
+from layersite.model.errors import ForgeError
+from layersite.process import git
+from layersite.serve import Service, pause
+
+from .plan.conftest import make_site
+from .test_latest_wins import A, B, Forge, Team
+from .test_waker import settle
+
+SECRET = "s3cret"
+REPOSITORY = {"full_name": "acme/cart", "default_branch": "main"}
 
 
 @pytest.mark.parametrize(
@@ -20,3 +39,102 @@ def test_no_minute_has_more_pushes_than_the_budget(
     pushes: list[float], now: float, per_minute: int | None, seconds: float
 ) -> None:
     assert pause(pushes, now, per_minute) == seconds
+
+
+@dataclass
+class Listing(Forge):
+    """A forge that counts how often it lists all its changes."""
+
+    listings: int = 0
+
+    def changes(self) -> list[Change]:
+        self.listings += 1
+        return super().changes()
+
+
+@dataclass
+class Desk:
+    """A service, the forge that tells it of events, and what it said."""
+
+    team: Team
+    forge: Listing
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.service = Service(self.team.bot, SECRET, 3600, self.said.append)
+
+    def hear(self, event: str, **payload: Any) -> None:
+        body = json.dumps({"repository": REPOSITORY, **payload}).encode()
+        signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", "X-Gitea-Event": event, "X-Gitea-Signature": signature}
+        assert self.service.hear(headers, body) == 202
+
+    def move(self, number: int, sha: str | None, action: str = "synchronized", **payload: Any) -> None:
+        self.forge.move(number, sha)()
+        self.hear("pull_request", action=action, number=number, **payload)
+
+    def shows(self, **wanted: str) -> None:
+        settle(lambda: self.team.shown() == {name.replace("_", "-"): sha for name, sha in wanted.items()})
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    git("init", "-q", "--bare", "-b", "main", str(tmp_path / "environments.git"))
+    forge = Listing()
+    places = {
+        "shop": {"url": "https://git.example.com/acme/shop"},
+        "cart": {"url": "https://git.example.com/acme/cart"},
+    }
+    site = make_site(forge={"kind": "gitea", "url": "https://git.example.com"}, repositories=places)
+    made = Desk(Team(tmp_path, forge, site), forge)
+    thread = Thread(target=made.service.run)
+    thread.start()
+    settle(lambda: forge.listings == 1)
+    yield made
+    made.service.stop.set()
+    made.service.wake.set()
+    thread.join()
+
+
+def test_what_a_webhook_tells_of_is_asked_for_by_itself(desk: Desk) -> None:
+    desk.move(1, A, "opened")
+    desk.shows(cart_1=A)
+    desk.move(2, A, "opened")
+    desk.move(1, B)
+    desk.shows(cart_1=B, cart_2=A)
+    desk.move(2, None, "closed")
+    desk.shows(cart_1=B)
+    assert desk.forge.listings == 1
+
+
+def test_what_concerns_more_than_one_change_brings_all_of_them(desk: Desk) -> None:
+    desk.forge.move(1, A)()
+    desk.hear("push", ref="refs/heads/main")
+    desk.shows(cart_1=A)
+    desk.forge.move(2, A)()
+    desk.hear("pull_request", action="opened", number=1, repository={**REPOSITORY, "full_name": "acme/unknown"})
+    desk.shows(cart_1=A, cart_2=A)
+    assert desk.forge.listings == 3
+
+
+def test_a_commit_of_somebody_else_is_seen_before_anything_is_written_over_it(desk: Desk) -> None:
+    desk.move(1, A, "opened")
+    desk.shows(cart_1=A)
+    desk.team.bot("another").teardown("cart-1")
+    desk.move(1, B)
+    desk.shows(cart_1=B)
+    assert desk.forge.listings == 2
+    assert desk.team.generations()["cart-1"] > 1
+
+
+def test_a_run_that_failed_is_made_up_for_by_all_changes(desk: Desk) -> None:
+    def fail() -> None:
+        raise ForgeError("it is down")
+
+    desk.forge.meanwhile = [fail]
+    desk.move(1, A, "opened")
+    settle(lambda: any("it is down" in text for text in desk.said))
+    assert desk.team.shown() == {}
+    desk.move(2, A, "opened")
+    desk.shows(cart_1=A, cart_2=A)
+    assert desk.forge.listings == 2

@@ -20,6 +20,9 @@ class Stores(Protocol):
     def read(self) -> Snapshot:
         """Return what is committed now."""
 
+    def known(self) -> Snapshot:
+        """Return what is committed as far as it is known here, without asking anybody."""
+
     def commit(self, writes: list[Write], subject: str) -> Committed:
         """Commit and push `writes` together, or nothing if they change nothing."""
 

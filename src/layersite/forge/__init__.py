@@ -17,9 +17,9 @@ class Forge(Protocol):
         """Return every open change of every repository of the site."""
 
     def find(self, change: Change) -> Change | None:
-        """Ask for one change by itself, past any listing or cache: its present head, or None if it is closed.
+        """Ask for one change by itself, past any listing or cache, by its key alone; None if it is closed.
 
-        Only `sha` is sure to be current in the answer.
+        Where a change has a number, the answer is as complete as in the listing; else only `sha` is sure to be current.
         """
 
     def resolve(self, repository: str, ref: str) -> str:

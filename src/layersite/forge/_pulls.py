@@ -93,7 +93,11 @@ class PullForge(ABC):
             # Gone for certain only if this token can see the repository's pull requests at all.
             self._http.some(f"{place.path}/{self._list}", self._pull, place.what(f"its {self._pull.noun}s"))
             return None
-        return as_change(place.name, pull) if pull.state == "open" else None
+        if pull.state != "open":
+            return None
+        self._stamps[place.name, pull.number] = (pull.updated_at, pull.comments)
+        files = self._files[_key(place, pull)] = self._changed(place, pull)
+        return as_change(place.name, pull, files)
 
     def resolve(self, repository: str, ref: str) -> str:
         """Return the commit of a branch, else of a tag, else `ref` itself if it is a full id. Raises ForgeError."""

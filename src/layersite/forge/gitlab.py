@@ -67,6 +67,12 @@ class GitLabForge(PullForge):
         self._forks = {change.key for change in found if change.fork}
         return found
 
+    def find(self, change: Change) -> Change | None:
+        """Ask for one merge request by its number; None if it is closed, merged or gone. Raises ForgeError."""
+        found = super().find(change)
+        self._forks |= {found.key} if found and found.fork else set()
+        return found
+
     def may_write(self, repository: str) -> bool:
         """Return whether the token's account is a developer of a project, and may set statuses. Raises ForgeError."""
         place = self._places[repository]

@@ -75,12 +75,22 @@ class Store:
             InvalidInputError: a directory below `environments/` is not as the bot writes it.
         """
 
-        def operation(clone: Clone) -> Snapshot:
-            snapshot = read_snapshot(clone.repo, clone.fetch(), self._last, self._parsed)
-            clone.tidy()
-            return snapshot
+        return self._cache.use(self._read)
 
-        snapshot = self._cache.use(operation)
+    def known(self) -> Snapshot:
+        """Read every environment as of the last read or commit; the host is asked only the first time.
+
+        What is then written on it is refused where the host has moved on. Raises as `read`.
+        """
+        return self._cache.use(lambda clone: self._parse(clone, clone.tip) if clone.tip else self._read(clone))
+
+    def _read(self, clone: Clone) -> Snapshot:
+        snapshot = self._parse(clone, clone.fetch())
+        clone.tidy()
+        return snapshot
+
+    def _parse(self, clone: Clone, tip: pygit2.Oid | None) -> Snapshot:
+        snapshot = read_snapshot(clone.repo, tip, self._last, self._parsed)
         self._last, self._just_read = snapshot.entries, snapshot.commit
         return snapshot
 
