@@ -1,6 +1,6 @@
 """What a run reads before it decides: the open changes, the default branches, and the environments as committed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,6 +24,8 @@ class Seen:
     changes: Sequence[Change]
     heads: Mapping[str, str]
     snapshot: Snapshot
+    asked: Collection[tuple[str, int | str]] = ()
+    """The keys of those changes that the forge was just asked for by themselves."""
 
 
 def observe(site: Site, catalog: Catalog, forge: Forge, store: Stores) -> Seen:
@@ -40,9 +42,8 @@ def observe_again(before: Seen, moved: Sequence[Change], forge: Forge, store: St
     Somebody else's commit is not seen, but the push that would hide it is refused.
     """
     found = find(forge, moved)
-    stayed = [found.pop(change.key, change) for change in before.changes]
-    changes = [change for change in (*stayed, *found.values()) if change is not None]
-    return Seen(changes, before.heads, store.known())
+    known = {**{change.key: change for change in before.changes}, **found}
+    return Seen([each for each in known.values() if each], before.heads, store.known(), found.keys())
 
 
 def default_heads(site: Site, catalog: Catalog, forge: Forge) -> dict[str, str]:

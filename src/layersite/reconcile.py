@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -50,6 +50,8 @@ from layersite.writer import Outcome, Renders, Writer
 
 __all__ = ["Bot", "Decided"]
 
+_MOMENT = timedelta(seconds=2)
+"""For how long a change that was asked for by itself need not be asked for again."""
 _ROUNDS = 3
 """How often a run looks again because a change moved while it was planned; the next run catches what still moves."""
 
@@ -134,11 +136,13 @@ class Bot:
             world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
             plan = self._select(plan, changes, only) if only else self.hold(plan, world, snapshot)
             drafts = self._writer.draft(plan, snapshot)
-            moved = second_look.moved(self.forge, plan, changes)
+            asked_for = seen.asked if self.now() - now < _MOMENT else ()
+            moved = second_look.moved(self.forge, plan, changes, asked_for)
             if not moved:
                 break
             self.tell(f"{', '.join(sorted({str(change) for change in moved.values()}))} moved meanwhile, looking again")
-            changes = self.forge.changes()
+            seen = replace(seen, changes=self.forge.changes(), asked=())
+            changes = list(seen.changes)
         plan = leave(plan, {name: f"{change} moves, the next run looks again" for name, change in moved.items()})
         plan = hold_back(plan, second_look.unproven(self.forge, plan, changes))
         if not yes:
@@ -148,7 +152,7 @@ class Bot:
         plan, since = self.gate.expire(plan, people)
         outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
         said = answers(self.site, world.current, world.asked, outcome.plan, now)
-        return Decided(outcome, snapshot, people, since, said, replace(seen, changes=changes))
+        return Decided(outcome, snapshot, people, since, said, seen)
 
     def follow(self, decided: Decided) -> Outcome:
         """See every environment of a plan to its end, and tell its people."""

@@ -1,6 +1,6 @@
 """What the forge says of single changes when asked for each by itself: a listing may lag behind, or lie."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from layersite.forge import Forge
@@ -19,12 +19,15 @@ def find(forge: Forge, changes: Sequence[Change]) -> dict[tuple[str, int | str],
         return dict(zip((change.key for change in changes), pool.map(forge.find, changes), strict=True))
 
 
-def moved(forge: Forge, plan: Plan, changes: Iterable[Change]) -> dict[str, Change]:
+def moved(
+    forge: Forge, plan: Plan, changes: Iterable[Change], asked: Collection[tuple[str, int | str]] = ()
+) -> dict[str, Change]:
     """Ask for each change that is about to be shown by itself; return those that are not as listed, by environment.
 
-    It is the last thing before the commit, so that the newest head wins and what was closed meanwhile stays away.
+    It is the last thing before the commit, so that the newest head wins and what was closed meanwhile stays away. Those
+    `asked` for in the same moment already, by key, are not asked for again.
     """
-    concerned = _concerned(plan, changes)
+    concerned = {place: change for place, change in _concerned(plan, changes).items() if change.key not in asked}
     found = find(forge, list(concerned.values()))
     return {
         name: change

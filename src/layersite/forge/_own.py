@@ -34,9 +34,19 @@ class OwnComments:
         self._edit = edit
         self._params = params
         self._said: dict[tuple[str, str], tuple[int, str]] = {}
+        self._silent: set[tuple[str, int | str]] = set()
+
+    def learn(self, change: Change, is_silent: bool) -> None:
+        """Remember whether the forge said that nobody has commented on a change: then there is nothing to read.
+
+        Before the first word comments are listed all the same, for another run may have spoken since.
+        """
+        (self._silent.add if is_silent else self._silent.discard)(change.key)
 
     def read(self, change: Change, key: str) -> str | None:
         """Return what the comment for `key` says, None if there is none. Raises ForgeError."""
+        if change.key in self._silent and (str(change), key) not in self._said:
+            return None
         found = self._comments(change, key)
         return found[0][1] if found else None
 
@@ -45,8 +55,10 @@ class OwnComments:
         what, content = self._what(change, "a comment on"), {"body": mark(key, body)}
         found = self._comments(change, key)
         self._said.pop((str(change), key), None)  # what is there is not known while this may fail
+        self._silent.discard(change.key)
         if not found:
-            self._http.send("POST", self._path(change, None), what, content)
+            made = self._http.post(self._path(change, None), Comment, what, content)
+            self._said[str(change), key] = (made.id, unmark(key, content["body"]) or "")
             return
         if mark(key, found[0][1]) != content["body"]:
             self._http.send(self._edit, self._path(change, found[0][0]), what, content)

@@ -78,8 +78,7 @@ class PullForge(ABC):
             pulls = [(place, pull) for place, found in zip(places, listed, strict=True) for pull in found]
             files = list(pool.map(lambda each: self._changed(*each), pulls))
         self._files = {_key(*each): paths for each, paths in zip(pulls, files, strict=True)}
-        self._stamps = {(place.name, pull.number): (pull.updated_at, pull.comments) for place, pull in pulls}
-        return [as_change(place.name, pull, paths) for (place, pull), paths in zip(pulls, files, strict=True)]
+        return [self._as_change(place, pull, paths) for (place, pull), paths in zip(pulls, files, strict=True)]
 
     def find(self, change: Change) -> Change | None:
         """Ask for one pull request by its number; None if it is closed, merged or gone. Raises ForgeError."""
@@ -95,9 +94,8 @@ class PullForge(ABC):
             return None
         if pull.state != "open":
             return None
-        self._stamps[place.name, pull.number] = (pull.updated_at, pull.comments)
         files = self._files[_key(place, pull)] = self._changed(place, pull)
-        return as_change(place.name, pull, files)
+        return self._as_change(place, pull, files)
 
     def resolve(self, repository: str, ref: str) -> str:
         """Return the commit of a branch, else of a tag, else `ref` itself if it is a full id. Raises ForgeError."""
@@ -182,6 +180,13 @@ class PullForge(ABC):
         path, what = f"{place.path}/{self._list}", place.what(f"its open {self._pull.noun}s")
         order = {"state": "open", **self._order}
         return self._http.listing(path, self._pull, what, lambda pull: pull.number, params=order, check=check)
+
+    def _as_change(self, place: Place, pull: Pull, files: tuple[str, ...] | None) -> Change:
+        """Return a pull request as a change, and remember what it says of its comments."""
+        change = as_change(place.name, pull, files)
+        self._stamps[place.name, pull.number] = (pull.updated_at, pull.comments)
+        self._own.learn(change, pull.comments == 0)
+        return change
 
     def _changed(self, place: Place, pull: Pull) -> tuple[str, ...] | None:
         """Return the paths that a pull request adds, changes, removes or moves, or None if they are not known."""
