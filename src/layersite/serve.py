@@ -35,6 +35,9 @@ _WAITING = {
 }
 """What a visitor of an environment that wakes up gets beside the page."""
 _MOST_PUSHES = 1000
+_REST = 0.5
+"""How long to rest after a push, in times of what it took with all that led to it: what happens meanwhile shares one.
+Where many changes open at once, the forge is busy enough."""
 
 
 def pause(pushes: Sequence[float], now: float, per_minute: int | None) -> float:
@@ -71,18 +74,20 @@ class Service:
         with ThreadPoolExecutor(_FOLLOWED_AT_ONCE) as pool:
             bot = self.make_bot()
             pushes: deque[float] = deque(maxlen=_MOST_PUSHES)
-            seen, due = None, 0.0
+            seen, due, rested = None, 0.0, 0.0
             while not self.stop.is_set():
-                self.stop.wait(pause(pushes, time.monotonic(), bot.site.environments.pushes_per_minute))
+                budget = pause(pushes, time.monotonic(), bot.site.environments.pushes_per_minute)
+                self.stop.wait(max(budget, rested - time.monotonic()))
                 self.wake.clear()
-                moved = self._moved(bot.site)
-                if seen is None or moved is None or time.monotonic() >= due:
-                    seen, due = None, time.monotonic() + self.interval
+                began, moved = time.monotonic(), self._moved(bot.site)
+                if seen is None or moved is None or began >= due:
+                    seen, due = None, began + self.interval
                 try:
                     decided = self._decide(bot, seen, moved or ())
                     seen = decided.seen
                     if decided.outcome.commit is not None:
                         pushes.append(time.monotonic())
+                        rested = pushes[-1] + _REST * (pushes[-1] - began)
                     pool.submit(self._follow, bot, decided)
                 except LayersiteError as error:
                     seen = None
