@@ -109,6 +109,13 @@ class Team:
     def close(self, repository: str, number: int) -> None:
         self.api("PATCH", f"/repos/{self.name}/{repository}/pulls/{number}", state="closed")
 
+    def forget(self, environment: str) -> None:
+        """Take the environment out of the repository, as a person might who reverts a commit."""
+        tree = self.api("GET", f"/repos/{self.name}/environments/git/trees/main?recursive=true&per_page=10000")["tree"]
+        mine = [each for each in tree if each["type"] == "blob" and f"/{environment}/" in each["path"]]
+        files = [{"operation": "delete", "path": each["path"], "sha": each["sha"]} for each in mine]
+        self.api("POST", f"/repos/{self.name}/environments/contents", branch="main", message="Revert", files=files)
+
     # what they see
 
     def comments(self, repository: str, number: int) -> list[str]:

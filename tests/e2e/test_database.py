@@ -129,14 +129,6 @@ def waits(team: Team, environment: str) -> bool:
     return 'secret \\"database-shop\\" not found' in team.bed.kubectl("get", "pods", *where)
 
 
-def forget(team: Team, environment: str) -> None:
-    """Take the environment out of the repository, as a person might who reverts a commit."""
-    tree = team.api("GET", f"/repos/{team.name}/environments/git/trees/main?recursive=true&per_page=10000")["tree"]
-    mine = [each for each in tree if each["type"] == "blob" and f"/{environment}/" in each["path"]]
-    files = [{"operation": "delete", "path": each["path"], "sha": each["sha"]} for each in mine]
-    team.api("POST", f"/repos/{team.name}/environments/contents", branch="main", message="Revert", files=files)
-
-
 def test_pods_wait_for_their_masked_clone_and_it_goes_with_them(
     shop: Team, server: Server, psql: Mapping[str, bytes]
 ) -> None:
@@ -204,7 +196,7 @@ def test_what_never_finished_and_nobody_has_is_reaped(shop: Team, server: Server
     found = left(shop, server)
     assert (len(found), clone in found) == (2, True)  # the role, and what was to become its database
     shop.close("web", number)
-    forget(shop, f"web-{number}")
+    shop.forget(f"web-{number}")
     assert f"clone {clone}" in shop.layersite("reap")
     assert "never finished" in shop.layersite("reap")
     assert left(shop, server) == found
