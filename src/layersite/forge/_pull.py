@@ -117,7 +117,7 @@ class CommitStatus(Received):
 
     def says(self, status: Status) -> bool:
         """Whether the forge would show the same if it were given `status` again."""
-        mine = (self.state, self.description, self.target_url)
+        mine = (self.state, self.description or "", self.target_url or "")
         return mine == (status.state, status.description, status.url)
 
 

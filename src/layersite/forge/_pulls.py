@@ -137,8 +137,8 @@ class PullForge(ABC):
         if self._statuses.get(key) == status or (key not in self._statuses and shown()):
             return
         self._statuses.pop(key, None)
-        content = {"state": status.state, "description": status.description, "target_url": status.url}
-        self._http.send("POST", path, what, {**content, "context": status.context})
+        content = {"state": status.state, "description": status.description, "context": status.context}
+        self._http.send("POST", path, what, {**content, **({"target_url": status.url} if status.url else {})})
         self._statuses[key] = status
 
     def _shows(self, path: str, what: str, status: Status) -> bool:

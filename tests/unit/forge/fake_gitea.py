@@ -132,7 +132,7 @@ class FakeGitea(FakeForge):
 
     def _statuses(self, request: Request, path: str, commit: str) -> Answer:
         if request.command == "POST":
-            sent = {"status": request.sent.pop("state"), **request.sent}
+            sent = {"target_url": "", "status": request.sent.pop("state"), **request.sent}
             self.statuses.append({"id": len(self.statuses) + 1, "url": f"{self.url}/{commit}", **sent})
         return request.page([each for each in self.statuses if each["url"].endswith(commit)])
 

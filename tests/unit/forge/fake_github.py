@@ -96,7 +96,10 @@ class FakeGitHub(FakeGitea):
         if request.command == "POST" and commit == "0" * 40:
             return answer({"message": f"No commit found for SHA: {commit}"}, 422)
         if request.command == "POST":
-            self.statuses.append({"id": len(self.statuses) + 1, "url": f"{self.url}/{commit}", **request.sent})
+            sent = {"description": None, "target_url": None, **request.sent}
+            if sent["target_url"] is not None and not sent["target_url"].startswith(("http://", "https://")):
+                return answer({"message": "Validation Failed"}, 422)
+            self.statuses.append({"id": len(self.statuses) + 1, "url": f"{self.url}/{commit}", **sent})
             return answer(self.statuses[-1], 201)
         return request.page([each for each in reversed(self.statuses) if each["url"].endswith(commit)])
 

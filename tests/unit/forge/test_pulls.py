@@ -435,6 +435,12 @@ def test_a_status_is_sent_unless_the_newest_says_the_same(
     assert len(fake.writes) == sent
 
 
+def test_a_status_without_an_address_is_sent_once(fake: FakeGitea, make: Make) -> None:
+    for _ in range(2):
+        make().set_status(CHANGE, dataclasses.replace(STATUS, url=""))
+    assert len(fake.writes) == 1
+
+
 # What people ask for
 
 
