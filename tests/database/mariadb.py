@@ -18,7 +18,7 @@ import pytest
 
 from tests.database.server import UNPRIVILEGED, free_port
 
-__all__ = ["MariaDBServer", "running_mariadb"]
+__all__ = ["MariaDBServer", "await_server", "running_mariadb"]
 
 _PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 """Debian's programs alone: these packages have no service that would start."""
@@ -120,7 +120,7 @@ def running_mariadb(*settings: str, data: Path | None = None) -> Iterator[MariaD
     _make_data(server, user, data, settings)
     process = _start(program, server, user, settings)
     try:
-        _await(server, process)
+        await_server(server, process)
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
@@ -171,7 +171,8 @@ def _start(program: str, server: MariaDBServer, user: int | None, settings: tupl
         return subprocess.Popen(argv, user=user, group=user, extra_groups=groups, stdout=log, stderr=log, cwd="/")
 
 
-def _await(server: MariaDBServer, process: subprocess.Popen[bytes]) -> None:
+def await_server(server: MariaDBServer, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers."""
     end = time.monotonic() + 30
     while time.monotonic() < end and process.poll() is None:
         with suppress(pymysql.OperationalError), server.connect():

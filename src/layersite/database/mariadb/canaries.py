@@ -64,12 +64,17 @@ def files_are_clean(golden: Session, source: Session, canaries: Sequence[str]) -
     own = folder / golden.database
     if not os.access(own, os.R_OK | os.X_OK):
         return Check(name="files", looked_at=0, remarks=("the server's data directory cannot be read from here",))
-    is_same = golden.one("SELECT @@server_uid") == source.one("SELECT @@server_uid")
+    one, other = (each.one(f"SELECT @@{'server_uuid' if each.is_mysql else 'server_uid'}") for each in (golden, source))
+    is_same = one == other
     packed = golden.one(_PACKED, golden.database)
     tables = [identifier(name) for (name,) in golden.ask("SHOW TABLES")]
     golden.ask(f"FLUSH TABLES {', '.join(tables)} FOR EXPORT")  # has all of it written to the files
     try:
-        shared = [path for path in folder.iterdir() if re.match(r"ibdata|ib_logfile|undo|.*-bin\.\d+$", path.name)]
+        shared = [
+            path
+            for path in folder.iterdir()
+            if re.match(r"ibdata|ib_logfile|#ib_|undo|.*(-bin|binlog)\.\d+$", path.name)
+        ]
         shared = [] if is_same else shared
         files = [path for path in (*own.iterdir(), *shared) if path.is_file()]
         found: set[int] = set()

@@ -16,6 +16,8 @@ __all__ = ["alone", "structure"]
 
 _STATISTICS = "SELECT table_name, column_name FROM mysql.column_stats WHERE db_name = %s AND min_value IS NOT NULL"
 
+_HISTOGRAMS = "SELECT table_name, column_name FROM information_schema.column_statistics WHERE schema_name = %s"
+
 
 def alone(golden: Session, schema: Schema, contract: Contract) -> tuple[Check, ...]:
     """Check what a golden shows by itself, without its source."""
@@ -75,6 +77,6 @@ def _foreign_leaves(there: str, rule: Json) -> str:
 
 def _statistics(golden: Session) -> Check:
     """The server remembers no values of columns: its persistent statistics for them were never gathered."""
-    found = golden.ask(_STATISTICS, golden.database)
+    found = golden.ask(_HISTOGRAMS if golden.is_mysql else _STATISTICS, golden.database)
     problems = [f"the statistics of {table}.{column} hold values" for table, column in found]
     return Check(name="statistics", looked_at=1, problems=tuple(problems))

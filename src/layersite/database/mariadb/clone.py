@@ -127,7 +127,8 @@ class MariaDBClones:
         """Let the user `name` sign in with `password`, which the server gets to see only as a hash."""
         once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()  # the server's own way
         twice = hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
-        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED BY PASSWORD %s ACCOUNT UNLOCK", f"*{twice}")
+        way = "WITH mysql_native_password AS" if self.session.is_mysql else "BY PASSWORD"
+        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED {way} %s ACCOUNT UNLOCK", f"*{twice}")
 
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is connected to it, if it is there."""

@@ -67,9 +67,10 @@ class Session:
             )
 
         version = str(self.one("SELECT version()"))
-        if "MariaDB" not in version:
+        self.is_mysql = "MariaDB" not in version
+        if self.is_mysql and not version.startswith("8.0."):
             self.close()
-            text = f"{what} is a MySQL server ({version}), which `engine: mariadb` cannot use yet"
+            text = f"{what} is MySQL {version}, which `engine: mariadb` cannot use yet"
             raise DatabaseError(f"{text}; see what differs in docs/explanation/mariadb.md")
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Bring the rows of tables over, from server to server or within one: written out, or as the files that hold them."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -62,7 +63,8 @@ def _blocks(rows: Iterable[tuple[bytes | None]], name: str) -> Iterator[list[byt
 
 def copy_tables(source: Session, target: Session, definition: Definition) -> str:
     """Fill the empty tables of `target` with those of `source` on the same server, and return by which method."""
-    small = {name for (name,) in source.ask(_SMALL, source.database, _WORTH)}
+    least = sys.maxsize if source.is_mysql else _WORTH  # there a partition's files have other names
+    small = {name for (name,) in source.ask(_SMALL, source.database, least)}
     plain = [name for name, sql in definition.tables.items() if _BY_ROWS not in sql and name not in small]
     folder = Path(str(source.one("SELECT @@datadir")))
     is_near = all(os.access(folder / each.database, os.R_OK | os.W_OK | os.X_OK) for each in (source, target))

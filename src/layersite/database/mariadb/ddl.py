@@ -57,7 +57,8 @@ class Definition:
 
     def analyze(self, session: Session) -> None:
         """Let the server count rows and keys, and remember no values."""
-        session.ask("SET use_stat_tables = never")
+        if not session.is_mysql:
+            session.ask("SET use_stat_tables = never")
         for table in self.tables:
             session.ask(f"ANALYZE TABLE {identifier(table)}")
 

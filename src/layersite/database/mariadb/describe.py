@@ -20,6 +20,10 @@ FROM information_schema.columns c LEFT JOIN information_schema.check_constraints
   ON k.constraint_schema = c.table_schema AND k.table_name = c.table_name AND k.constraint_name = c.column_name
   AND k.level = 'Column'
 WHERE c.table_schema = %s ORDER BY c.table_name, c.ordinal_position"""
+_COLUMNS_OF_MYSQL = """
+SELECT table_name, column_name, column_type, data_type, is_nullable, generation_expression, character_maximum_length,
+  numeric_precision, numeric_scale, collation_name, NULL
+FROM information_schema.columns WHERE table_schema = %s ORDER BY table_name, ordinal_position"""
 _KEYS = """
 SELECT s.table_name, s.index_name, s.column_name FROM information_schema.statistics s
 WHERE s.table_schema = %s AND s.non_unique = 0 ORDER BY s.table_name, s.index_name, s.seq_in_index"""
@@ -32,6 +36,9 @@ _GRANTED = """
 SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = @grantee
 UNION SELECT privilege_type FROM information_schema.schema_privileges
 WHERE grantee = @grantee AND %s LIKE table_schema"""
+_SEES_ALL = """
+SELECT count(*) FROM information_schema.user_privileges WHERE grantee = @grantee AND privilege_type = 'SELECT'"""
+"""On everything, which is what shows routines on MySQL."""
 _NEEDED = {"triggers": "TRIGGER", "events": "EVENT", "routines": "SHOW CREATE ROUTINE"}
 
 _FAMILIES: dict[str, Family] = {
@@ -44,6 +51,7 @@ _FAMILIES: dict[str, Family] = {
     "decimal": "decimal",
     "date": "date",
     "uuid": "uuid",
+    "json": "json",
 }
 _DIGITS = {"tinyint": 2, "smallint": 4, "mediumint": 6, "int": 9, "bigint": 18}
 """How many digits fit a number of each type, whatever they are."""
@@ -62,7 +70,8 @@ def read_schema(session: Session) -> Schema:
             raise DatabaseError(f"the source has what no golden can have yet: {kind.lower()} {name}; take it out there")
         relations[name] = Relation(name, "view" if kind == "VIEW" else "table", {}, rows=int(rows))
     columns: dict[str, dict[str, Column]] = {name: {} for name in relations}
-    for table, name, *rest in session.ask(_COLUMNS, database):
+    listed = _COLUMNS_OF_MYSQL if session.is_mysql else _COLUMNS
+    for table, name, *rest in session.ask(listed, database):
         columns[table][name] = _column(name, *rest)
     keys: dict[tuple[str, str], list[str]] = {}
     for table, key, column in session.ask(_KEYS, database):
@@ -84,6 +93,8 @@ def _hidden(session: Session) -> Iterator[str]:
     granted = {str(each) for (each,) in session.ask(_GRANTED, session.database)}
     with suppress(DatabaseError):  # before MariaDB 11.3, this is what shows routines
         session.ask("SELECT 1 FROM mysql.proc LIMIT 0")
+        granted.add("SHOW CREATE ROUTINE")
+    if session.is_mysql and session.one(_SEES_ALL) != "0":
         granted.add("SHOW CREATE ROUTINE")
     return (
         f"{what}, should there be any, for the role may not see them"

@@ -35,7 +35,7 @@ def set_key(session: Session, key: bytes) -> None:
         except DatabaseError as error:
             text = "the source writes every statement to its general log, and with it the masking key"
             raise DatabaseError(f"{text}; switch `general_log` off, or let the role set `sql_log_off`") from error
-    session.ask("SET SESSION slow_query_log = 0")
+    session.ask(f"SET SESSION {'long_query_time = 31536000' if session.is_mysql else 'slow_query_log = 0'}")
     session.ask("SET @layersite_key = UNHEX(%s)", key.hex())
     session.ask(f"SET {_HASH} = SHA2('', 256)")  # so that its type is known
 
@@ -65,7 +65,7 @@ def _written(column: Column, value: str) -> str:
 def _expression(column: Column, action: Action) -> str:
     there = identifier(column.name)
     if action == "keep":
-        return f"CAST({there} AS DOUBLE)" if column.type.startswith("float") else there
+        return f"{there} + 0e0" if column.type.startswith("float") else there
     if isinstance(action, str):
         return "NULL"
     if isinstance(action, Constant):

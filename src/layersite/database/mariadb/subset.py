@@ -27,7 +27,8 @@ class MariaDBReader:
     def __init__(self, source: Session, schema: Schema, contract: Contract) -> None:
         self._source, self._schema = source, schema
         self._kept = {relation.name: _kept(relation, contract) for relation in schema.relations.values()}
-        source.ask("SET in_predicate_conversion_threshold = 0")  # a list that became a table would lose its collation
+        if not source.is_mysql:  # a list that became a table would lose its collation
+            source.ask("SET in_predicate_conversion_threshold = 0")
 
     def seeds(self, name: str, condition: str) -> Iterator[tuple[str, Place]]:
         """Give the rows of a table that meet `condition`."""

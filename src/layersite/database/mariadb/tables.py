@@ -15,7 +15,7 @@ WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORD
 _COLUMNS = """
 SELECT table_name, column_name, column_type, data_type, is_nullable, column_default, extra, character_maximum_length,
   numeric_precision, numeric_scale
-FROM information_schema.columns WHERE table_schema = %s AND is_generated = 'NEVER'
+FROM information_schema.columns WHERE table_schema = %s AND coalesce(generation_expression, '') = ''
 ORDER BY table_name, ordinal_position"""
 _CHECKS = """
 SELECT table_name, check_clause FROM information_schema.check_constraints
@@ -63,7 +63,7 @@ def read_tables(session: Session) -> Mapping[str, Table]:
     """Return every table of the session's database by what SQL calls it, in the order of their names."""
 
     def ask(sql: str) -> _Rows:
-        rows = session.ask(sql, session.database)
+        rows = session.ask(sql, session.database) if sql != _CHECKS or not session.is_mysql else []
         return {str(table): [row[1:] for row in found] for table, found in groupby(rows, key=lambda row: row[0])}
 
     columns, checks, unique, keys, partitions = map(ask, (_COLUMNS, _CHECKS, _UNIQUE, _KEYS, _PARTITIONS))

@@ -1,0 +1,142 @@
+"""The MariaDB engine on a real MySQL 8.0: a golden, its checks, clones by both ways, made-up rows."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pymysql
+import pytest
+
+from layersite.database.clone import Order, admit, provide, reap
+from layersite.database.contract import as_data, propose
+from layersite.database.fixtures import Fixtures, fill, open_database
+from layersite.database.golden.make import Made, Verdict, Wish, verify
+from layersite.database.mariadb.clone import MariaDBClones
+from layersite.database.mariadb.engine import MariaDB
+from tests.database.mariadb import MariaDBServer
+from tests.database.mysql import running_mysql
+from tests.database.test_mariadb_fixtures import orphans
+from tests.database.test_mariadb_golden import make, wish
+
+SHOP = """
+CREATE TABLE customer (id int PRIMARY KEY AUTO_INCREMENT, email varchar(60) NOT NULL UNIQUE, born date, size float,
+  `upper` varchar(60) AS (upper(email)), later int AS (year(born) + 1) STORED, flags set ('a', 'b'), bits bit(9),
+  raw varbinary(9),
+  place point NOT NULL SRID 0, doc json, KEY (`upper`), SPATIAL KEY (place));
+CREATE TABLE `odd ``name' "x" %s` (`select` int PRIMARY KEY AUTO_INCREMENT, customer int,
+  CONSTRAINT by_customer FOREIGN KEY (customer) REFERENCES customer (id));
+CREATE TABLE outbox (id int, message text, FULLTEXT (message));
+CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id)
+  (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN MAXVALUE);
+CREATE VIEW list AS SELECT email, `select` FROM customer JOIN `odd ``name' "x" %s` o ON customer = customer.id;
+CREATE FUNCTION me() RETURNS varchar(90) READS SQL DATA RETURN current_user();
+
+INSERT INTO customer (email, born, size, flags, bits, raw, place) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL
+  SELECT i + 1 FROM n WHERE i < 60)
+  SELECT concat('person', i, '@real.example'), '1980-01-02', 0.1, 'a,b', b'101', 0x00ff27,
+  point(i, i) FROM n;
+INSERT INTO `odd ``name' "x" %s` (customer) SELECT id FROM customer;
+INSERT INTO log VALUES (1), (100);
+CREATE TRIGGER note AFTER INSERT ON log FOR EACH ROW INSERT INTO outbox VALUES (NEW.id, current_user());
+"""
+CANARY = "person17@real.example"
+
+pytestmark = pytest.mark.stress
+
+
+@pytest.fixture(scope="module")
+def mysql() -> Iterator[MariaDBServer]:
+    with running_mysql() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ordered(mysql: MariaDBServer) -> Wish:
+    mysql.create("shop", SHOP)
+    engine = wish(mysql, mysql, "shop", {}).engine
+    with engine.open_source() as opened:
+        proposed = as_data(propose(opened.schema, opened.samples))
+    proposed["customer"] |= {"email": {"mask": "email"}, "born": {"mask": "date", "subject": "id"}, "place": "keep"}
+    return wish(mysql, mysql, "shop", proposed, canaries=[CANARY])
+
+
+@pytest.fixture(scope="module")
+def made(ordered: Wish) -> Made:
+    return make(ordered)
+
+
+def test_a_golden_is_built_checked_and_watched(mysql: MariaDBServer, ordered: Wish, made: Made) -> None:
+    name = made.golden.name
+    assert made.golden.server == "8.0.15"
+    masked = "SELECT count(*), sum(email LIKE '%@example.com'), sum(`upper` = upper(email)) FROM customer"
+    assert mysql.ask(masked, name) == [(60, 60, 60)]
+    kept = "SELECT id, size, flags, bits, later - year(born), st_astext(place) FROM customer ORDER BY 1"
+    assert mysql.ask(kept, name) == mysql.ask(kept, "shop")
+    assert mysql.ask("SELECT count(*) FROM list", name) == [(60,)]
+    assert verify(ordered) == {name: Verdict()}
+    ((email,),) = mysql.ask("SELECT email FROM customer WHERE id = 17", name)
+    mysql.ask(f"UPDATE customer SET email = '{CANARY}' WHERE id = 17", name)
+    problems = verify(ordered)[name].problems
+    mysql.ask(f"UPDATE customer SET email = '{email}' WHERE id = 17", name)
+    assert any("customer.email is not what `email` makes" in each for each in problems)
+    assert any("canary 1 stands in a logical dump" in each for each in problems)
+
+
+def test_routines_that_the_role_may_not_see_are_named(mysql: MariaDBServer, ordered: Wish) -> None:
+    assert ordered.database == "shop"
+    mysql.ask("CREATE USER reader IDENTIFIED WITH mysql_native_password BY 'of-a-test'")
+    mysql.ask("GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON shop.* TO reader")
+    engine = MariaDB("shop", mysql.uri("shop", "reader"), mysql.uri(""), bytes(32))
+    hidden = ("routines, should there be any, for the role may not see them",)
+    for expected in (hidden, ()):
+        with engine.open_source() as opened:
+            assert (opened.schema.left_out, len(opened.definition.routines)) == (expected, 0 if expected else 1)
+        mysql.ask("GRANT SELECT ON *.* TO reader")
+
+
+@pytest.mark.parametrize("way", ["tablespace files", "rows"])
+def test_a_clone_holds_what_its_golden_does_and_is_its_users(
+    mysql: MariaDBServer, made: Made, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "rows":  # as where this program is on another machine than the server
+        monkeypatch.setattr("os.access", lambda *_: False)
+    order = Order("site.git", "env-", f"web-{len(way)}", "shop", made.golden.name)
+    with closing(MariaDBClones(mysql.uri(""), "V")) as engine:
+        clone, _ = provide(engine, order)
+        password = admit(engine, order.name, None)
+        assert (clone.method, provide(engine, order), admit(engine, order.name, password)) == (
+            way,
+            (clone, False),
+            password,
+        )
+        own = (order.name, order.name, password)
+        for table in ("customer", '`odd ``name\' "x" %s`', "log"):
+            rows = (
+                f"SELECT * FROM {table} ORDER BY 1".replace("%", "%%") if False else f"SELECT * FROM {table} ORDER BY 1"
+            )
+            assert mysql.ask(rows, *own) == mysql.ask(rows, made.golden.name)
+        assert mysql.ask("SELECT me()", *own) == [(f"{order.name}@%",)]
+        mysql.ask("INSERT INTO log VALUES (7)", *own)
+        assert mysql.ask("SELECT message FROM outbox", *own) == [(f"{order.name}@%",)]
+        with pytest.raises(pymysql.IntegrityError, match="foreign key constraint fails"):
+            mysql.ask('UPDATE `odd ``name\' "x" %s` SET customer = 9999', *own)
+        for other in (made.golden.name, "shop", "layersite", "mysql"):
+            with pytest.raises(pymysql.OperationalError, match="denied"):
+                mysql.connect(other, order.name, password)
+        (found,) = (each for each in engine.taken(order.site, order.prefix) if each.name == order.name)
+        reap(engine, found)
+        assert not engine.has(order.name)
+
+
+def test_rows_are_made_up(mysql: MariaDBServer) -> None:
+    schema = """
+        CREATE TABLE team (id int AUTO_INCREMENT PRIMARY KEY, leader int NOT NULL, twice int AS (id % 7) VIRTUAL);
+        CREATE TABLE person (id int AUTO_INCREMENT PRIMARY KEY, team int NOT NULL, email varchar(90) UNIQUE, doc json,
+          mood enum ('fine', 'it''s bad') NOT NULL, bits bit(9) NOT NULL, place point NOT NULL, `year` year NOT NULL,
+          FOREIGN KEY (team) REFERENCES team (id));
+        ALTER TABLE team ADD CONSTRAINT led FOREIGN KEY (leader) REFERENCES person (id);
+    """
+    with open_database(
+        mysql.create("fixtures", schema.replace("AS (id % 7)", "AS (leader % 7)")), "fixtures", "mariadb"
+    ) as it:
+        assert fill(it, Fixtures()).rows == {"person": 50, "team": 50}
+    assert set(orphans(mysql, "fixtures").values()) == {0}
