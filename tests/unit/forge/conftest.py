@@ -8,17 +8,23 @@ import pytest
 from layersite.forge._pulls import PullForge
 from layersite.forge.gitea import GiteaForge
 from layersite.forge.github import GitHubForge
+from layersite.forge.gitlab import GitLabForge
 from layersite.model.site import Repository
-from tests.unit.forge.fake_forge import TOKEN
+from tests.unit.forge.fake_forge import TOKEN, FakeForge
 from tests.unit.forge.fake_gitea import FakeGitea
 from tests.unit.forge.fake_github import FakeGitHub
+from tests.unit.forge.fake_gitlab import FakeGitLab
 
-ADAPTERS: dict[type[FakeGitea], type[GiteaForge | GitHubForge]] = {FakeGitea: GiteaForge, FakeGitHub: GitHubForge}
+ADAPTERS: dict[type[FakeForge], type[GiteaForge | GitHubForge | GitLabForge]] = {
+    FakeGitea: GiteaForge,
+    FakeGitHub: GitHubForge,
+    FakeGitLab: GitLabForge,
+}
 SHOP = {"shop": Repository(url="https://git.example.com/acme/shop.git")}
 
 
 @pytest.fixture
-def make(fake: FakeGitea) -> Iterator[Callable[..., PullForge]]:
+def make(fake: FakeForge) -> Iterator[Callable[..., PullForge]]:
     made: list[PullForge] = []
 
     def make(**given: Any) -> PullForge:

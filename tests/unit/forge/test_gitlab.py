@@ -3,29 +3,27 @@
 import dataclasses
 import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from layersite.forge import Conversation, Forge, Status
-from layersite.forge.gitlab import GitLabForge
+from layersite.forge._pulls import PullForge
 from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.errors import ForgeError
 from layersite.model.site import Repository
 from tests.unit.forge.fake_forge import BOT, MONA, TOKEN, Answer, Payload, sha
 from tests.unit.forge.fake_gitlab import COUNT, HIDDEN, FakeGitLab, changed, merge_request, user
-from tests.unit.forge.untrue import HTML, untrue
+from tests.unit.forge.untrue import HTML, Make, assert_untrue, untrue
 
-SHOP = {"shop": Repository(url="https://git.example.com/acme/shop.git")}
 PROJECT = "/v4/projects/acme%2Fshop"
 LIST = f"{PROJECT}/merge_requests"
 CHANGE = Change("shop", 1, "branch-1", sha("branch-1"))
 READY = Status("success", "web-1 is ready", "https://web-1.example.com")
 COMING = Status("pending", "web-1 is coming", "")
-Make = Callable[..., GitLabForge]
 
 
 @pytest.fixture
@@ -36,25 +34,11 @@ def gitlab() -> Iterator[FakeGitLab]:
 
 
 @pytest.fixture
-def make(gitlab: FakeGitLab) -> Iterator[Make]:
-    made = []
-
-    def make(**given: Any) -> GitLabForge:
-        forge = GitLabForge(**{"repositories": SHOP, "url": gitlab.url, "token": TOKEN, "timeout": 5.0, **given})
-        made.append(forge)
-        return forge
-
-    yield make
-    for forge in made:
-        forge.close()
+def fake(gitlab: FakeGitLab) -> FakeGitLab:
+    return gitlab
 
 
-@pytest.fixture
-def forge(make: Make) -> GitLabForge:
-    return make()
-
-
-def test_it_is_a_forge_with_a_conversation(forge: GitLabForge) -> None:
+def test_it_is_a_forge_with_a_conversation(forge: PullForge) -> None:
     both: tuple[Forge, Conversation] = forge, forge
     assert both[0].changes() == []
 
@@ -62,7 +46,7 @@ def test_it_is_a_forge_with_a_conversation(forge: GitLabForge) -> None:
 # What a change says
 
 
-def test_a_merge_request_becomes_a_change(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_merge_request_becomes_a_change(gitlab: FakeGitLab, forge: PullForge) -> None:
     body = "Because.\r\nEnvironment: friday \r\n"
     gitlab.open(7, branch="Feature/Größe#1%20", title="Add a cart", description=body, labels=["ui", "slow"])
     assert forge.changes() == [
@@ -96,7 +80,7 @@ def test_a_merge_request_becomes_a_change(gitlab: FakeGitLab, forge: GitLabForge
     ],
 )
 def test_drafts_and_forks_are_told(
-    gitlab: FakeGitLab, forge: GitLabForge, given: dict[str, Any], draft: bool, fork: bool
+    gitlab: FakeGitLab, forge: PullForge, given: dict[str, Any], draft: bool, fork: bool
 ) -> None:
     gitlab.open(1, **given)
     (change,) = forge.changes()
@@ -129,19 +113,19 @@ def test_a_git_url_without_a_group_is_refused(make: Make, url: str) -> None:
 # Changed files
 
 
-def test_a_moved_file_counts_at_both_places(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_moved_file_counts_at_both_places(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(1)
     gitlab.files["acme/shop", 1] = [changed("b/x", old_path="a/x", renamed_file=True), changed("c")]
     assert forge.changes()[0].files == ("a/x", "b/x", "c")
 
 
-def test_all_pages_of_changed_files_are_read(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_all_pages_of_changed_files_are_read(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(1)
     gitlab.files["acme/shop", 1] = [changed(f"{n:03}") for n in range(120)]
     assert len(forge.changes()[0].files or ()) == 120
 
 
-def test_files_that_gitlab_has_not_found_yet_are_asked_for_again(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_files_that_gitlab_has_not_found_yet_are_asked_for_again(gitlab: FakeGitLab, forge: PullForge) -> None:
     pull = gitlab.open(1, changes_count=None, prepared_at=None)
     gitlab.files["acme/shop", 1] = []
     assert forge.changes()[0].files is None
@@ -151,12 +135,12 @@ def test_files_that_gitlab_has_not_found_yet_are_asked_for_again(gitlab: FakeGit
 
 
 @pytest.mark.parametrize("count", ["1000+", "2", None])
-def test_files_that_are_not_all_told_are_unknown(gitlab: FakeGitLab, forge: GitLabForge, count: str | None) -> None:
+def test_files_that_are_not_all_told_are_unknown(gitlab: FakeGitLab, forge: PullForge, count: str | None) -> None:
     gitlab.open(1, changes_count=count)
     assert forge.changes()[0].files is None
 
 
-def test_a_file_that_became_a_link_leaves_the_files_unknown(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_file_that_became_a_link_leaves_the_files_unknown(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(1)
     gitlab.files["acme/shop", 1] = [changed("x", deleted_file=True), changed("x", new_file=True)]
     assert forge.changes()[0].files is None
@@ -170,7 +154,7 @@ def test_files_are_asked_for_where_they_matter(gitlab: FakeGitLab, make: Make) -
 
 @pytest.mark.parametrize("moved", [{"sha": sha("newer")}, {"target_branch": "release"}])
 def test_files_are_kept_until_the_merge_request_moves(
-    gitlab: FakeGitLab, forge: GitLabForge, moved: dict[str, str]
+    gitlab: FakeGitLab, forge: PullForge, moved: dict[str, str]
 ) -> None:
     pull = gitlab.open(1)
     forge.changes()
@@ -183,13 +167,13 @@ def test_files_are_kept_until_the_merge_request_moves(
 # Complete, or an error
 
 
-def test_all_pages_are_read(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_all_pages_are_read(gitlab: FakeGitLab, forge: PullForge) -> None:
     for number in range(1, 121):
         gitlab.open(number)
     assert [change.number for change in forge.changes()] == list(range(1, 121))
 
 
-def test_one_that_closes_just_as_another_opens_hides_no_third(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_one_that_closes_just_as_another_opens_hides_no_third(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.page_size = 2
     for number in range(1, 7):
         gitlab.open(number)
@@ -208,14 +192,7 @@ UNTRUE = untrue(merge_request, "X-Total", "the scope api and the role Developer"
 
 @pytest.mark.parametrize(("answer", "message"), UNTRUE.values(), ids=UNTRUE.keys())
 def test_what_is_not_the_whole_list_is_an_error(gitlab: FakeGitLab, make: Make, answer: Answer, message: str) -> None:
-    for number in range(1, 7):
-        gitlab.open(number)
-    gitlab.instead[LIST] = answer
-    with pytest.raises(ForgeError, match=rf"repository `shop` \(acme/shop\).*({message})") as raised:
-        make(timeout=0.3 if "0.3 s" in message else 5.0).changes()
-    told = "".join(traceback.format_exception(raised.value))
-    assert TOKEN not in told
-    assert "SECRET-BODY" not in told
+    assert_untrue(gitlab, make, answer, message, LIST)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +206,7 @@ def test_what_is_not_the_whole_list_is_an_error(gitlab: FakeGitLab, make: Make, 
     ],
 )
 def test_a_list_that_cannot_be_compared_with_a_count_is_an_error(
-    gitlab: FakeGitLab, forge: GitLabForge, answer: Answer
+    gitlab: FakeGitLab, forge: PullForge, answer: Answer
 ) -> None:
     gitlab.open(1)
     gitlab.instead["/graphql"] = answer
@@ -237,7 +214,7 @@ def test_a_list_that_cannot_be_compared_with_a_count_is_an_error(
         forge.changes()
 
 
-def test_a_merge_request_without_a_head_commit_is_named(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_merge_request_without_a_head_commit_is_named(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(12, sha=None)
     with pytest.raises(ForgeError, match="merge request 12 has lost its head commit"):
         forge.changes()
@@ -251,7 +228,7 @@ def test_the_token_is_sent_as_gitlab_wants_it_and_never_shown(gitlab: FakeGitLab
     assert set(gitlab.tokens) == {other}
 
 
-def test_a_forge_that_asks_to_be_left_alone_is(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_forge_that_asks_to_be_left_alone_is(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.instead[LIST] = Answer(429, HTML, {"Retry-After": "40", "RateLimit-Remaining": "0"})
     with pytest.raises(ForgeError, match="answered 429: too many requests: it wants to be left alone for 40 s"):
         forge.changes()
@@ -268,13 +245,13 @@ def test_a_forge_that_asks_to_be_left_alone_is(gitlab: FakeGitLab, forge: GitLab
 @pytest.mark.parametrize(
     ("state", "is_open"), [("opened", True), ("locked", True), ("closed", False), ("merged", False)]
 )
-def test_find_tells_whether_it_is_open(gitlab: FakeGitLab, forge: GitLabForge, state: str, is_open: bool) -> None:
+def test_find_tells_whether_it_is_open(gitlab: FakeGitLab, forge: PullForge, state: str, is_open: bool) -> None:
     gitlab.open(1, state=state, sha=sha("newer"))
     found = forge.find(CHANGE)
     assert (found.sha if found else None) == (sha("newer") if is_open else None)
 
 
-def test_a_merge_request_is_gone_if_its_project_shows_others(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_merge_request_is_gone_if_its_project_shows_others(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(2)
     assert forge.find(CHANGE) is None
 
@@ -293,7 +270,7 @@ def test_a_merge_request_is_gone_if_its_project_shows_others(gitlab: FakeGitLab,
     ids=["project 404", "project HTML", "null", "too little", "a state of its own", "403", "500"],
 )
 def test_find_concludes_nothing_from_an_unclear_answer(
-    gitlab: FakeGitLab, forge: GitLabForge, path: str, answer: Answer
+    gitlab: FakeGitLab, forge: PullForge, path: str, answer: Answer
 ) -> None:
     gitlab.instead[path] = answer
     with pytest.raises(ForgeError, match=r"repository `shop` \(acme/shop\)"):
@@ -304,32 +281,30 @@ def test_find_concludes_nothing_from_an_unclear_answer(
 
 
 @pytest.mark.parametrize("ref", ["main", "v1.2", "Feature/JIRA-123_Große-Änderung/xxx", "a#b%20c&d?e"])
-def test_a_branch_or_tag_resolves_to_its_commit(gitlab: FakeGitLab, forge: GitLabForge, ref: str) -> None:
+def test_a_branch_or_tag_resolves_to_its_commit(gitlab: FakeGitLab, forge: PullForge, ref: str) -> None:
     gitlab.refs[ref] = sha(ref)
     assert forge.resolve("shop", ref) == sha(ref)
 
 
-def test_a_full_commit_id_resolves_to_itself(forge: GitLabForge) -> None:
+def test_a_full_commit_id_resolves_to_itself(forge: PullForge) -> None:
     assert forge.resolve("shop", "0" * 40) == "0" * 40
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "0123456", "../../../user", "a/../b", "main/", ""])
-def test_a_ref_that_is_not_there_is_an_error(gitlab: FakeGitLab, forge: GitLabForge, ref: str) -> None:
+def test_a_ref_that_is_not_there_is_an_error(gitlab: FakeGitLab, forge: PullForge, ref: str) -> None:
     gitlab.refs["main"] = sha("main")
     with pytest.raises(ForgeError, match=f"repository `shop` has no branch or tag `{ref}`"):
         forge.resolve("shop", ref)
 
 
-def test_a_project_that_cannot_be_seen_has_no_commit_either(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_project_that_cannot_be_seen_has_no_commit_either(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.pulls.clear()
     with pytest.raises(ForgeError, match="the token may not see it"):
         forge.resolve("shop", "0" * 40)
 
 
 @pytest.mark.parametrize(("levels", "may"), [({BOT: 40}, True), ({BOT: 30}, True), ({BOT: 20}, False), ({}, False)])
-def test_a_developer_may_set_statuses(
-    gitlab: FakeGitLab, forge: GitLabForge, levels: dict[int, int], may: bool
-) -> None:
+def test_a_developer_may_set_statuses(gitlab: FakeGitLab, forge: PullForge, levels: dict[int, int], may: bool) -> None:
     gitlab.levels = levels
     assert forge.may_write("shop") is may
 
@@ -337,7 +312,7 @@ def test_a_developer_may_set_statuses(
 # The bot's own note
 
 
-def test_a_note_is_made_then_replaced(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_note_is_made_then_replaced(gitlab: FakeGitLab, forge: PullForge) -> None:
     assert forge.comment(CHANGE, "web-1") is None
     forge.say(CHANGE, "web-1", "building")
     forge.say(CHANGE, "web-1", "ready\n\nhere\n")
@@ -345,7 +320,7 @@ def test_a_note_is_made_then_replaced(gitlab: FakeGitLab, forge: GitLabForge) ->
     assert [note["body"] for note in gitlab.comments] == ["<!-- layersite: web-1 -->\nready\n\nhere"]
 
 
-def test_copies_of_a_killed_run_are_removed_and_planted_ones_left(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_copies_of_a_killed_run_are_removed_and_planted_ones_left(gitlab: FakeGitLab, forge: PullForge) -> None:
     for author in (BOT, BOT, MONA):
         gitlab.say(1, "<!-- layersite: web-1 -->\nold", author)
     forge.say(CHANGE, "web-1", "ready")
@@ -355,13 +330,13 @@ def test_copies_of_a_killed_run_are_removed_and_planted_ones_left(gitlab: FakeGi
     ]
 
 
-def test_notes_that_cannot_be_read_in_full_are_not_written_over(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_notes_that_cannot_be_read_in_full_are_not_written_over(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.instead[f"{LIST}/1/notes"] = Answer(body=b"[]", headers={"X-Total": "1"})
     with pytest.raises(ForgeError, match="the comments on merge request 1: the list holds 0"):
         forge.say(CHANGE, "web-1", "ready")
 
 
-def test_a_reference_from_where_the_token_may_not_look_hides_no_note(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_reference_from_where_the_token_may_not_look_hides_no_note(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(1)
     gitlab.say(1, HIDDEN, MONA, system=True)
     gitlab.say(1, "/layersite wake", MONA)
@@ -370,7 +345,7 @@ def test_a_reference_from_where_the_token_may_not_look_hides_no_note(gitlab: Fak
     assert forge.comment(CHANGE, "web-1") == "ready"
 
 
-def test_what_the_bot_quotes_is_no_quick_action(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_what_the_bot_quotes_is_no_quick_action(gitlab: FakeGitLab, forge: PullForge) -> None:
     forge.say(CHANGE, "web-1", "Title:\n/close\n  /label ~x\nsee /merge and\n/usr/bin/true\n")
     assert gitlab.comments[0]["body"].splitlines()[2:] == [
         r"\/close",
@@ -382,7 +357,7 @@ def test_what_the_bot_quotes_is_no_quick_action(gitlab: FakeGitLab, forge: GitLa
     assert len(gitlab.writes) == 1
 
 
-def test_there_is_no_note_on_what_is_no_merge_request(forge: GitLabForge) -> None:
+def test_there_is_no_note_on_what_is_no_merge_request(forge: PullForge) -> None:
     with pytest.raises(ForgeError, match="is no merge request"):
         forge.say(dataclasses.replace(CHANGE, number=None), "web-1", "ready")
 
@@ -394,7 +369,7 @@ def shown(gitlab: FakeGitLab) -> list[tuple[str, str | None]]:
     return [(each["status"], each["description"]) for each in gitlab.statuses]
 
 
-def test_a_status_is_put_on_the_commit_of_the_branch(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_a_status_is_put_on_the_commit_of_the_branch(gitlab: FakeGitLab, forge: PullForge) -> None:
     forge.set_status(CHANGE, READY)
     (status,) = gitlab.statuses
     told = [status[key] for key in ("status", "description", "target_url", "name", "ref", "sha")]
@@ -433,7 +408,7 @@ def test_nothing_is_sent_if_the_newest_status_says_so(gitlab: FakeGitLab, make: 
     assert gitlab.writes == []
 
 
-def test_the_status_of_a_fork_is_no_ones_branch(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_the_status_of_a_fork_is_no_ones_branch(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(1, branch="main", head_repo=4)
     (change,) = forge.changes()
     forge.set_status(change, READY)
@@ -443,7 +418,7 @@ def test_the_status_of_a_fork_is_no_ones_branch(gitlab: FakeGitLab, forge: GitLa
 # What people ask for
 
 
-def asked(forge: GitLabForge) -> list[tuple[int, str, str]]:
+def asked(forge: PullForge) -> list[tuple[int, str, str]]:
     (change,) = forge.changes()
     return [(each.comment, each.by, each.refusal) for each in forge.asked(change)]
 
@@ -464,7 +439,7 @@ def test_a_note_that_asks_for_something_is_heard_until_it_is_answered(gitlab: Fa
 
 
 @pytest.mark.parametrize("levels", [{MONA: 20}, {MONA: 10}, {}], ids=["reporter", "guest", "no member"])
-def test_who_is_no_developer_may_not_ask(gitlab: FakeGitLab, forge: GitLabForge, levels: dict[int, int]) -> None:
+def test_who_is_no_developer_may_not_ask(gitlab: FakeGitLab, forge: PullForge, levels: dict[int, int]) -> None:
     gitlab.open(1)
     gitlab.levels = levels
     gitlab.say(1, "/layersite teardown", MONA)
@@ -472,7 +447,7 @@ def test_who_is_no_developer_may_not_ask(gitlab: FakeGitLab, forge: GitLabForge,
     assert (number, by, why) == (1, "mona", "only who may write to the repository may ask for something")
 
 
-def test_notes_are_read_again_only_when_there_are_new_ones(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_notes_are_read_again_only_when_there_are_new_ones(gitlab: FakeGitLab, forge: PullForge) -> None:
     gitlab.open(1)
     assert asked(forge) == []
     gitlab.instead[f"{LIST}/1/notes"] = Answer(500)
@@ -495,7 +470,7 @@ def _strays(given: Any, documented: Any, place: str) -> list[str]:
     return [] if is_alike else [place]
 
 
-def test_the_fake_answers_as_is_documented(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_the_fake_answers_as_is_documented(gitlab: FakeGitLab, forge: PullForge) -> None:
     documented: Payload = json.loads((Path(__file__).parent / "gitlab_documented.json").read_text("utf-8"))
     gitlab.refs["main"] = sha("main")
     pull = gitlab.open(1, labels=["ui"])
@@ -517,7 +492,7 @@ def test_the_fake_answers_as_is_documented(gitlab: FakeGitLab, forge: GitLabForg
     assert gitlab.count({"query": COUNT, "variables": {"path": "acme/shop"}})["data"]["project"] is not None
 
 
-def test_what_is_documented_is_understood(gitlab: FakeGitLab, forge: GitLabForge) -> None:
+def test_what_is_documented_is_understood(gitlab: FakeGitLab, forge: PullForge) -> None:
     documented = json.loads((Path(__file__).parent / "gitlab_documented.json").read_text("utf-8"))
     gitlab.pulls["acme/shop"].append(documented["MergeRequest"])
     gitlab.files["acme/shop", 133] = [documented["Diff"]]

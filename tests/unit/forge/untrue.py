@@ -10,6 +10,7 @@ from layersite.forge._pulls import PullForge
 from layersite.model.errors import ForgeError
 from tests.unit.forge.fake_forge import TOKEN, Answer, Payload
 from tests.unit.forge.fake_gitea import FakeGitea
+from tests.unit.forge.fake_gitlab import FakeGitLab
 
 __all__ = ["HTML", "Make", "assert_untrue", "untrue"]
 
@@ -62,11 +63,13 @@ def untrue(change: Callable[[int], Payload], total: str, needs: str) -> dict[str
     }
 
 
-def assert_untrue(fake: FakeGitea, make: Make, answer: Answer, message: str) -> None:
-    """Assert that six open ones, of which `answer` tells, are an error with `message` and without secrets."""
+def assert_untrue(
+    fake: FakeGitea | FakeGitLab, make: Make, answer: Answer, message: str, path: str = "/repos/acme/shop/pulls"
+) -> None:
+    """Assert that six open ones, of which `answer` at `path` tells, are an error with `message` and without secrets."""
     for number in range(1, 7):
         fake.open(number)
-    fake.instead["/repos/acme/shop/pulls"] = answer
+    fake.instead[path] = answer
     with pytest.raises(ForgeError, match=rf"repository `shop` \(acme/shop\).*({message})") as raised:
         make(timeout=0.3 if answer.wait or answer.drip else 30).changes()
     told = "".join(traceback.format_exception(raised.value))
