@@ -478,7 +478,6 @@ def test_the_fake_answers_as_is_documented(gitlab: FakeGitLab, forge: PullForge)
     forge.set_status(CHANGE, READY)
     forge.answer(Asked(CHANGE, 1, "mona", "/layersite wake"), is_done=True)
     for name, payload in {
-        "User": user(),
         "Member": gitlab.member(MONA),
         "MergeRequest": {**pull, "changes_count": "1"},
         "Diff": changed("b", old_path="a"),
@@ -489,6 +488,7 @@ def test_the_fake_answers_as_is_documented(gitlab: FakeGitLab, forge: PullForge)
         "Tag": gitlab.ref("tags", "main"),
     }.items():
         assert _strays(payload, documented[name], name) == []
+    assert _strays(user(), documented["MergeRequest"]["author"], "User") == []
     assert gitlab.count({"query": COUNT, "variables": {"path": "acme/shop"}})["data"]["project"] is not None
 
 
