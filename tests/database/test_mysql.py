@@ -6,12 +6,13 @@ from contextlib import closing
 import pymysql
 import pytest
 
-from layersite.database.clone import Order, admit, provide, reap
+from layersite.database.clone import Order, admit, engine_of, fetcher, provide, reap
 from layersite.database.contract import as_data, propose
 from layersite.database.fixtures import Fixtures, fill, open_database
-from layersite.database.golden.make import Made, Verdict, Wish, verify
+from layersite.database.golden.make import Made, Verdict, Wish, subkey, verify
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.engine import MariaDB
+from tests.database.building import KEY
 from tests.database.mariadb import MariaDBServer
 from tests.database.mysql import running_mysql
 from tests.database.test_mariadb_fixtures import orphans
@@ -91,6 +92,57 @@ def test_routines_that_the_role_may_not_see_are_named(mysql: MariaDBServer, orde
         with engine.open_source() as opened:
             assert (opened.schema.left_out, len(opened.definition.routines)) == (expected, 0 if expected else 1)
         mysql.ask("GRANT SELECT ON *.* TO reader")
+
+
+def test_a_smaller_golden_is_complete_in_itself(mysql: MariaDBServer) -> None:
+    mysql.create(
+        "small",
+        """
+        CREATE TABLE person (mail varchar(40) PRIMARY KEY, boss varchar(40),
+          FOREIGN KEY (boss) REFERENCES person (mail));
+        CREATE TABLE visit (mail varchar(40) NOT NULL, place int, FOREIGN KEY (mail) REFERENCES person (mail));
+        INSERT INTO person VALUES ('a@real.example', NULL), ('O''Zoë@real.example', 'a@real.example'), ('c', NULL);
+        INSERT INTO visit VALUES ('O''Zoë@real.example', 1), ('O''Zoë@real.example', 1), ('c', 2);
+        """,
+    )
+    key = {"mask": "identifier", "domain": "mail"}
+    relations = {"person": {"mail": key, "boss": key}, "visit": {"mail": key, "place": "keep"}}
+    subset = {"seeds": {"person": "mail LIKE 'O%'"}}
+    name = make(wish(mysql, mysql, "small", relations, subset=subset)).golden.name
+    assert mysql.ask("SELECT count(*), sum(boss IS NULL) FROM person", name) == [(2, 1)]
+    assert mysql.ask("SELECT count(*), max(place) FROM visit JOIN person USING (mail)", name) == [(2, 1)]
+
+
+def test_no_log_of_the_source_has_the_key(mysql: MariaDBServer) -> None:
+    mysql.create(
+        "logged", "CREATE TABLE customer (mail varchar(90)); INSERT INTO customer VALUES ('anna@real.example')"
+    )
+    settings = ("general_log", "slow_query_log", "log_queries_not_using_indexes", "long_query_time")
+    mysql.ask("SET GLOBAL general_log_file = 'general.log', GLOBAL slow_query_log_file = 'slow.log'")
+    mysql.ask(f"SET {', '.join(f'GLOBAL {each} = {int(each != settings[-1])}' for each in settings)}")
+    make(wish(mysql, mysql, "logged", {"customer": {"mail": {"mask": "email"}}}))
+    mysql.ask(f"SET {', '.join(f'GLOBAL {each} = DEFAULT' for each in settings)}")
+    general, slow = ((mysql.data / f"{name}.log").read_bytes() for name in ("general", "slow"))
+    assert b"ANALYZE TABLE" in general
+    assert b"@layersite_key, CAST('email' AS BINARY)" in slow  # a masking query, which uses no index
+    for each in (general, slow):
+        assert subkey(KEY, "mask").hex().encode() not in each.lower()
+        assert b"anna@real.example" not in each
+
+
+def test_a_golden_of_another_server_is_brought(
+    mysql: MariaDBServer, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_mysql() as other:
+        monkeypatch.setenv("LAYERSITE_DATABASE_SHOP_GOLDENS", mysql.uri(""))
+        monkeypatch.setenv("LAYERSITE_DATABASE_SHOP_SERVER", other.uri(""))
+        order = Order("site.git", "far-", "web-1", "shop", made.golden.name)
+        with engine_of("shop", "mariadb") as engine:
+            clone, _ = provide(engine, order, fetch=fetcher("shop", "mariadb", made.golden.name))
+        assert clone.method == "parallel restore of the golden, then tablespace files"
+        for table in ("customer", "log", "list"):
+            rows = f"SELECT * FROM {table} ORDER BY 1"
+            assert other.ask(rows, clone.name) == mysql.ask(rows, made.golden.name)
 
 
 @pytest.mark.parametrize("way", ["tablespace files", "rows"])
