@@ -169,7 +169,11 @@ class Bot:
             self.tell(f"it cannot be said whether all is well with the others, the next run looks again: {error}")
             unseen = error
         standings = first_standings(outcome.plan, snapshot, marks, decided.since, seen, decided.answers)
-        ended = self.follower.follow(standings, outcome.commit or snapshot.commit, decided.people, left)
+        commit: str | None = outcome.commit or snapshot.commit
+        unheard: Collection[str] = left
+        if outcome.commit is None and outcome.plan.having("create", "update", "remove", "forget"):
+            commit, unheard = self.store.read().commit, decided.people  # another run wrote it, and died perhaps
+        ended = self.follower.follow(standings, commit, decided.people, unheard)
         return replace(outcome, standings=tuple(ended), unseen=unseen)
 
     def preview(

@@ -389,6 +389,33 @@ def live(folder: Path, examples: int, steps: int, **more: Any) -> None:
     run_state_machine_as_test(Here, settings=settings(chosen, suppress_health_check=list(HealthCheck)))
 
 
+@dataclass
+class Late(Slow):
+    """A store in which all is there already, by a run that died before it told anybody."""
+
+    def commit(self, writes: list[Write], subject: str) -> Committed:
+        self.store.commit(writes, subject)
+        return self.store.commit(writes, subject)
+
+
+def test_argo_cd_hears_of_what_a_run_committed_that_died_since(tmp_path: Path) -> None:
+    gitea, steps = FakeGitea(), list[str]()
+
+    def step(what: str) -> bool:
+        steps.append(what)
+        return True
+
+    shelf = Shelf(tmp_path / "environments.git", lambda before, after: None)
+    argocd = Argo(Cluster(tmp_path / "cluster", step), shelf.path)
+    bot = make_bot(make_shop(tmp_path), gitea.url, shelf, argocd, lambda: datetime(2026, 1, 5, tzinfo=UTC))
+    gitea.open(1)
+    bot.follow(replace(bot, store=Late(shelf, lambda: None)).decide())
+    assert isinstance(bot.forge, GiteaForge)
+    bot.forge.close()
+    gitea.stop()
+    assert steps.index("after telling Argo CD") < steps.index("before secrets env-shop-1")
+
+
 def test_some_lives(tmp_path: Path) -> None:
     live(tmp_path, 8, 15, derandomize=True, phases=[Phase.generate])
 
