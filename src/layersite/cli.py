@@ -50,10 +50,10 @@ class _Commands(click.Group):
 def main(ctx: click.Context, root: Path) -> None:
     """Give every change an environment: rendered, validated, and committed for Argo CD.
 
-    Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 environments repository;
-    7 git, kustomize or helm; 8 some environments failed, were held back or could not be told of, the others are done;
-    9 unknown name; 10 Argo CD; 11 image registry; 12 `doctor` found something wrong; 13 database server;
-    14 `drift` found some.
+    Exit codes: 0 done; 2 wrong usage; 3 wrong input; 4 refused by policy; 5 forge; 6 the environments repository could
+    not be read, or nothing could be committed, of which the changes were told; 7 git, kustomize or helm; 8 some
+    environments failed, were held back or could not be told of, the others are done; 9 unknown name; 10 Argo CD;
+    11 image registry; 12 `doctor` found something wrong; 13 database server; 14 `drift` found some.
     """
     ctx.obj = Place(root.resolve())
 

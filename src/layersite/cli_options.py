@@ -21,8 +21,10 @@ by_option = click.option(
 
 
 def finish(console: Console, outcome: Outcome) -> None:
-    """Show `outcome`; raise PartialError if some environment is not where it should be."""
+    """Show `outcome`; raise why nothing could be committed, or PartialError if some are not where they should be."""
     console.outcome(outcome.plan, outcome.commit, outcome.dry_run, outcome.standings)
+    if outcome.unwritten is not None:
+        raise outcome.unwritten
     if outcome.failed:
         raise PartialError(f"not where they should be: {', '.join(outcome.failed)}; the reasons stand above")
     if outcome.unseen is not None:

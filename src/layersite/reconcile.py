@@ -104,7 +104,8 @@ class Bot:
         """Commit what the changes say, or those of the changes named in `only` (`repository#42`).
 
         Those in `visited` are woken if they sleep. Removals beyond the cap are held back unless `yes`. What others were
-        faster with is decided again, on what they left. Raises LayersiteError where nothing can be decided.
+        faster with is decided again, on what they left, and what cannot be committed is refused. Raises LayersiteError
+        where nothing can be decided.
         """
         return self._settle(self._observe(), dry_run, yes, only, visited)
 
@@ -151,7 +152,7 @@ class Bot:
         people = _people(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
         outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
-        said = answers(self.site, world.current, world.asked, outcome.plan, now)
+        said = {} if outcome.unwritten else answers(self.site, world.current, world.asked, outcome.plan, now)
         return Decided(outcome, snapshot, people, since, said, seen)
 
     def follow(self, decided: Decided) -> Outcome:
@@ -255,7 +256,8 @@ class Bot:
 
         Raises:
             UnknownNameError: there is no such environment.
-            PartialError: it cannot be committed.
+            PartialError: it cannot be rendered, or somebody else changed it meanwhile.
+            StoreError: it cannot be committed.
         """
         snapshot = self.store.read()
         entry = snapshot.entries.get(name)
@@ -264,6 +266,8 @@ class Bot:
         world = replace(self._world(snapshot, self._heads()), resetting={name})
         _, plan = self.gate.plan(world, lambda world: plan_again(world, name))
         outcome = self._writer.commit(plan, self._writer.draft(plan, snapshot), snapshot, dry_run)
+        if outcome.unwritten is not None:
+            raise outcome.unwritten
         if outcome.failed:
             raise PartialError("; ".join(refusal.reason for refusal in outcome.plan.refusals))
         result = outcome.plan.actions[0].result

@@ -89,6 +89,8 @@ class Service:
                         pushes.append(time.monotonic())
                         rested = pushes[-1] + _REST * (pushes[-1] - began)
                     pool.submit(self._follow, bot, decided)
+                    if decided.outcome.unwritten is not None:
+                        raise decided.outcome.unwritten
                 except LayersiteError as error:
                     seen = None
                     self.tell(f"this run failed, the next one makes up for it: {error}")

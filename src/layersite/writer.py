@@ -7,10 +7,10 @@ from typing import Protocol
 from layersite.follow import Follower, Stores
 from layersite.model.capacity import Capacity
 from layersite.model.environment import Environment, Tombstone, to_yaml
-from layersite.model.errors import LayersiteError
+from layersite.model.errors import LayersiteError, StoreError
 from layersite.model.site import Site
 from layersite.model.standing import Standing
-from layersite.plan import Action, Plan, hold_back
+from layersite.plan import Action, Plan, hold_back, leave
 from layersite.store import Snapshot, Write
 
 __all__ = ["Drafts", "Outcome", "Renders", "Writer", "trailer"]
@@ -41,6 +41,8 @@ class Outcome:
     unseen: LayersiteError | None = None
     overtaken: tuple[str, ...] = ()
     """What was left alone because somebody else changed it, or took the room, since it was read."""
+    unwritten: StoreError | None = None
+    """Why nothing could be committed, where something should have been; the plan holds it back."""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ class Writer:
         return drafts
 
     def commit(self, plan: Plan, drafts: Drafts, snapshot: Snapshot, dry_run: bool) -> Outcome:
-        """Commit together what the plan changes; what could not be rendered is held back."""
+        """Commit together what the plan changes; what could not be rendered, or written at all, is held back."""
         wanted = {action.name: drafts[action.name] for action in plan.actions if action.verb != "leave"}
         plan = hold_back(plan, {name: draft for name, draft in wanted.items() if isinstance(draft, str)})
         actions = plan.having("create", "update", "remove", "forget")
@@ -85,7 +87,10 @@ class Writer:
         if dry_run or not writes:
             return Outcome(plan, dry_run=dry_run)
         self.tell(f"pushing {len(writes)} environments")
-        done = self.store.commit(writes, _subject(list(actions)))
+        try:
+            done = self.store.commit(writes, _subject(list(actions)))
+        except StoreError as error:
+            return Outcome(_give_up(plan, error), unwritten=error)
         if done.commit is not None:
             self.follower.nudge(snapshot.commit, done.commit, done.written)
         text = "somebody else changed it in the environments repository meanwhile; the next run looks again"
@@ -95,6 +100,13 @@ class Writer:
         if isinstance(result, Environment):
             return self.renderer.render(result)
         return {"tombstone.yaml": to_yaml(result).encode()} if result else None
+
+
+def _give_up(plan: Plan, error: StoreError) -> Plan:
+    """Hold back whatever `plan` changes; nobody is waiting to hear of a tombstone that could not go yet."""
+    text = f"could not be committed: {error}"
+    plan = leave(plan, {action.name: text for action in plan.having("forget")})
+    return hold_back(plan, {action.name: text for action in plan.having("create", "update", "remove")})
 
 
 def _subject(actions: list[Action]) -> str:

@@ -91,6 +91,14 @@ def close(site: Path, repository: str, branch: str) -> None:
     git("branch", "-q", "-D", f"change/{branch}", cwd=site.parent / repository)
 
 
+def freeze(site: Path) -> Path:
+    """Let the host decline every push until the hook that is returned is gone."""
+    hook = site.parent / "environments.git" / "hooks" / "pre-receive"
+    write(hook, "#!/bin/sh\necho 'frozen until Monday, says https://bot:s3cret@rules.example.com'\nexit 1\n")
+    hook.chmod(0o755)
+    return hook
+
+
 def committed(site: Path) -> dict[str, str]:
     """The environments repository's files by path without the shard."""
     folder = site.parent / "environments.git"
@@ -300,6 +308,20 @@ def test_a_broken_app_holds_back_only_its_environments(site: Path, run: Run) -> 
     output = run("reconcile", code=8).output
     assert "nope" in output
     assert {path.split("/")[0] for path in committed(site)} == {"shop-2"}
+
+
+def test_every_command_that_cannot_commit_says_so_in_its_exit_code(site: Path, run: Run) -> None:
+    push(site, "cart", "42")
+    run("reconcile")
+    hook, before = freeze(site), committed(site)
+    for arguments in (("teardown", "cart-42"), ("sleep", "cart-42"), ("preview", "--name", "demo", "web@main")):
+        output = run(*arguments, code=6).output
+        assert "frozen until Monday" in output
+        assert "s3cret" not in output
+    hook.unlink()
+    assert committed(site) == before
+    run("teardown", "cart-42")
+    assert [*committed(site)] == ["cart-42/tombstone.yaml"]
 
 
 def test_an_app_that_leaves_its_namespace_is_never_committed(site: Path, run: Run) -> None:

@@ -18,6 +18,7 @@ from layersite.serve import Service, pause
 
 from .plan.conftest import make_site
 from .test_latest_wins import A, B, Forge, Team
+from .test_reconcile import freeze
 from .test_waker import settle
 
 SECRET = "s3cret"
@@ -135,6 +136,17 @@ def test_a_run_that_failed_is_made_up_for_by_all_changes(desk: Desk) -> None:
     desk.move(1, A, "opened")
     settle(lambda: any("it is down" in text for text in desk.said))
     assert desk.team.shown() == {}
+    desk.move(2, A, "opened")
+    desk.shows(cart_1=A, cart_2=A)
+    assert desk.forge.listings == 2
+
+
+def test_after_a_commit_that_the_host_declined_all_is_read_again(desk: Desk) -> None:
+    hook = freeze(desk.team.folder / "site")
+    desk.move(1, A, "opened")
+    settle(lambda: any("this run failed" in text and "frozen until Monday" in text for text in desk.said))
+    settle(lambda: any(text.startswith("cart-1: refused: could not be committed") for text in desk.said))
+    hook.unlink()
     desk.move(2, A, "opened")
     desk.shows(cart_1=A, cart_2=A)
     assert desk.forge.listings == 2
