@@ -21,6 +21,7 @@ from .plan.conftest import make_change, make_site
 from .test_latest_wins import A, B, Slow, Team
 
 DAY = timedelta(days=1)
+TWO = {"east": {"environments": 2}, "west": {"environments": 2}}
 
 
 @dataclass
@@ -109,7 +110,10 @@ def test_who_fits_on_no_cluster_waits_and_hears_why(house: House) -> None:
     house.open(1, 2, 3)
     (refusal,) = house.run().plan.refusals
     assert house.where() == {"1": "east", "2": "west"}
-    text = "`capacity.clusters.east.cores` allows 2 cores; `capacity.clusters.west.cores` allows 2 cores"
+    text = "; ".join(
+        f"cluster {name} has 2 of 2 cores and this needs 2 (`capacity.clusters.{name}.cores`)"
+        for name in ("east", "west")
+    )
     assert refusal.reason == f"waits for room, place 1 in the queue: {text}"
 
 
@@ -223,12 +227,19 @@ def test_of_two_runs_at_once_one_looks_again_in_the_same_run(house: House) -> No
     assert (house.where(), outcome.failed) == ({"1": "west", "2": "east"}, ())
 
 
-@pytest.mark.parametrize("preempt", [None, "teardown"])
-def test_eight_reconcilers_at_once_never_pass_a_cap(house: House, preempt: str | None) -> None:
-    house.limit(cores=6, preempt=preempt, clusters={"east": {"environments": 2}, "west": {"environments": 2}})
-    house.open(*range(1, 4), days_ago=5)
+@pytest.mark.parametrize(
+    "caps",
+    [
+        pytest.param({"cores": 6, "clusters": TWO}, id="of the site"),
+        pytest.param({"cores": 6, "clusters": TWO, "preempt": "teardown"}, id="with room that idle ones make"),
+        pytest.param({"teams": {"shop": {"authors": ["ann", "bob"], "cores": 6}}}, id="of a team"),
+    ],
+)
+def test_eight_reconcilers_at_once_never_pass_a_cap(house: House, caps: dict[str, Any]) -> None:
+    house.limit(**caps)
+    house.open(*range(1, 3), days_ago=5, author="ann")
     house.run()
-    house.open(*range(4, 9))
+    house.open(*range(3, 9), author="bob")
     bots = [house.bot(f"machine-{number}") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda bot: bot.decide(), bots))

@@ -4,13 +4,14 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from layersite.model.document import Matching, Model
+from layersite.model.document import Label, Many, Matching, Model
 
-__all__ = ["Capacity", "ClusterName", "Requests", "Room", "quantity"]
+__all__ = ["Capacity", "Caps", "ClusterName", "Requests", "quantity"]
 
 _UNITS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+Count = Annotated[int, Field(ge=0)]
 Cap = Annotated[int, Field(ge=1)] | None
 ClusterName = Annotated[str, Matching(r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", "the name that `argocd cluster list` shows")]
 
@@ -22,27 +23,43 @@ class Requests(Model):
     mebibytes: int = 0
 
 
-class Room(Model):
-    """What environments may use of one cluster; 0 environments: what is there stays, and no new one comes."""
+class Caps(Model):
+    """What environments may use together. Null: no cap."""
 
-    environments: Annotated[int, Field(ge=0)] | None = None
+    environments: Count | None = None
+    """With 0, what is there stays and no new one comes."""
     cores: Cap = None
+    """What their pods request of CPU, as rendered."""
     gibibytes: Cap = None
+    """What their pods request of memory, as rendered."""
 
 
-class Capacity(Model):
-    """Caps for new environments; what does not fit waits in a queue. Null: no cap."""
+def _caps(given: object) -> object:
+    """A number alone is one of environments."""
+    if given is None:
+        return {}
+    return {"environments": given} if isinstance(given, int) else given
 
-    environments: Cap = None
-    per_author: Cap = None
-    """Environments by one author of changes."""
-    per_repository: Cap = None
-    """Environments that changes of one repository take part in."""
-    cores: Cap = None
-    """CPU requests of all together."""
-    gibibytes: Cap = None
-    """Memory requests of all together."""
-    clusters: dict[ClusterName, Room] = {}
+
+Each = Annotated[Caps, BeforeValidator(_caps, json_schema_input_type=Caps | Count | None)]
+
+
+class Team(Caps):
+    """What the environments of a team's people may use together."""
+
+    authors: Many[Annotated[str, Matching(r"^\S(.*\S)?$", "a login on the forge, or with plain git a name")]]
+    """Their logins, in upper or lower case; who is in no team counts for none."""
+
+
+class Capacity(Caps):
+    """Caps for new environments; what does not fit waits in a queue. Those at the top are for all together."""
+
+    per_author: Each = Caps()
+    """What one author's environments may use; a number alone is one of environments."""
+    per_repository: Each = Caps()
+    """The same for the environments that changes of one repository take part in."""
+    teams: dict[Label, Team] = {}
+    clusters: dict[ClusterName, Caps] = {}
     """The clusters that environments are placed on, the emptiest first; by default all go to `cluster.name`."""
     preempt: Literal["sleep", "teardown"] | None = None
     """What becomes of idle environments when there is no room for the first in the queue; null: nothing, it waits."""

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from layersite.model.database import secret_name
-from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
+from layersite.model.document import Document, Label, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import dns_label
-from layersite.model.site import Cidr, Label, Provision, Site
+from layersite.model.site import Cidr, Provision, Site
 
 __all__ = [
     "APP_FILE",

@@ -16,7 +16,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.yaml import Yaml, load_nodes
 
-__all__ = ["Document", "Many", "Matching", "Model", "near_miss", "read_document"]
+__all__ = ["Document", "Label", "Many", "Matching", "Model", "near_miss", "read_document"]
 
 Key = str | int
 
@@ -55,6 +55,9 @@ class Matching:
         if len(text) > self.limit or not re.search(self.pattern, text) or "\n" in text:
             raise ValueError(f"must be {self.what}, at most {self.limit} characters")
         return text
+
+
+Label = Annotated[str, Matching(r"^[a-z0-9]+(-[a-z0-9]+)*$", "lower-case letters, digits and single hyphens", 63)]
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field
 from layersite.model.capacity import Requests
 from layersite.model.change import Change
 from layersite.model.database import Data
-from layersite.model.document import Many, Model
+from layersite.model.document import Label, Many, Model
 from layersite.model.life import Call, Lease
 from layersite.model.names import is_environment_name
-from layersite.model.site import Label, Provision
+from layersite.model.site import Provision
 from layersite.model.yaml import Yaml, dump
 
 __all__ = [

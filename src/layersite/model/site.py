@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from layersite.model.capacity import Capacity, ClusterName
-from layersite.model.document import Document, Many, Matching, Model, near_miss, read_document
+from layersite.model.document import Document, Label, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import UnknownNameError
 from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
@@ -17,10 +17,6 @@ __all__ = ["SITE_FILE", "Database", "Migrations", "Provision", "Site", "database
 
 SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
-
-
-LABEL = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Label = Annotated[str, Matching(LABEL, "lower-case letters, digits and single hyphens", 63)]
 Branch = Annotated[
     str,
     Matching(

@@ -1,9 +1,9 @@
 """Whether and where there is room for what a plan creates, and who waits at which place of the queue: pure."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from layersite.model.capacity import Capacity, Room
+from layersite.model.capacity import Capacity, Caps
 from layersite.model.environment import Environment, Member
 from layersite.plan.model import Action, Plan, Refusal, leave
 
@@ -11,6 +11,8 @@ __all__ = ["PRIORITY_LABEL", "queue", "where"]
 
 PRIORITY_LABEL = "layersite/priority"
 """A change with this label goes before the others."""
+_UNITS = {"environments": ("environments", 1), "cores": ("cores", 1000), "gibibytes": ("GiB", 1024)}
+"""By key of `Caps`: how its unit is called, and how many of what is summed (millicores, mebibytes) one is."""
 
 
 def queue(
@@ -46,10 +48,10 @@ def where(capacity: Capacity, alive: Collection[Environment], new: Environment) 
     """Return `new` on the emptiest cluster that has room for it beside `alive`, or say which caps it would pass."""
     if reason := _full(capacity, alive, new):
         return reason
-    clusters = capacity.clusters or {new.cluster: Room()}
+    clusters = capacity.clusters or {new.cluster: Caps()}
     reasons = []
-    for name in sorted(clusters, key=lambda name: (_used(clusters[name], _on(name, alive)), name)):
-        reason = _passed(f"capacity.clusters.{name}", _sums(clusters[name], [*_on(name, alive), new]))
+    for name in sorted(clusters, key=lambda name: (_fullness(clusters[name], _on(name, alive)), name)):
+        reason = _passed(f"capacity.clusters.{name}", f"cluster {name}", clusters[name], _on(name, alive), new)
         if not reason:
             return new.model_copy(update={"cluster": name})
         reasons.append(reason)
@@ -70,48 +72,65 @@ def _on(cluster: str, alive: Iterable[Environment]) -> list[Environment]:
     return [each for each in alive if each.cluster == cluster]
 
 
-Sums = dict[str, tuple[int | None, float, str]]
-"""By key of `capacity`: the cap, what is used of it, and what that is."""
-
-
-def _sums(room: Room | Capacity, there: Collection[Environment]) -> Sums:
-    return {
-        "environments": (room.environments, len(there), "environments"),
-        "cores": (room.cores, sum(each.requests.millicores for each in there) / 1000, "cores"),
-        "gibibytes": (room.gibibytes, sum(each.requests.mebibytes for each in there) / 1024, "GiB"),
-    }
-
-
-def _used(room: Room, there: Collection[Environment]) -> tuple[float, int]:
+def _fullness(caps: Caps, there: Collection[Environment]) -> tuple[float, int]:
     """Return the share of the fullest of a cluster's caps, and how many environments it has."""
-    shares = [used / cap if cap else 1.0 for cap, used, _ in _sums(room, there).values() if cap is not None]
+    used = _sums(there)
+    shares = [used[key] / cap / _UNITS[key][1] if cap else 1.0 for key, cap in _given(caps).items()]
     return max(shares, default=0.0), len(there)
 
 
 def _full(capacity: Capacity, alive: Collection[Environment], new: Environment) -> str:
-    """Say which cap of all clusters together `new` would pass beside `alive`, nothing if it fits."""
-
-    def shared(part: Callable[[Member], str]) -> int:
-        mine = {part(member) for member in new.members} - {""}
-        return 1 + sum(any(part(member) in mine for member in each.members) for each in alive)
-
-    return _passed(
-        "capacity",
-        {
-            **_sums(capacity, [*alive, new]),
-            "per_author": (capacity.per_author, shared(lambda m: m.author), "environments of its author"),
-            "per_repository": (
-                capacity.per_repository,
-                shared(lambda m: m.repository),
-                "environments of its repository",
-            ),
-        },
-    )
+    """Say which caps of all clusters together `new` would pass beside `alive`, nothing if it fits."""
+    reasons = [_passed("capacity", "the site", capacity, alive, new)]
+    for key, who, caps, trait, theirs in _owners(capacity, new):
+        there = [each for each in alive if any(trait(member) in theirs for member in each.members)]
+        reasons.append(_passed(key, who, caps, there, new))
+    return "; ".join(filter(None, reasons))
 
 
-def _passed(place: str, sums: Sums) -> str:
+Owner = tuple[str, str, Caps, Callable[[Member], str], set[str]]
+"""Where its caps stand, its name, the caps, and which trait of a member is which for an environment to be its own."""
+
+
+def _owners(capacity: Capacity, new: Environment) -> Iterator[Owner]:
+    """Return the authors, repositories and teams in whose caps `new` counts."""
+    for author in sorted({member.author for member in new.members} - {""}):
+        yield "capacity.per_author", f"author {author}", capacity.per_author, _author, {author.casefold()}
+    for repository in sorted({member.repository for member in new.members}):
+        yield "capacity.per_repository", f"repository {repository}", capacity.per_repository, _repository, {repository}
+    for name, team in sorted(capacity.teams.items()):
+        people = {author.casefold() for author in team.authors}
+        if any(_author(member) in people for member in new.members):
+            yield f"capacity.teams.{name}", f"team {name}", team, _author, people
+
+
+def _author(member: Member) -> str:
+    return member.author.casefold()
+
+
+def _repository(member: Member) -> str:
+    return member.repository
+
+
+def _passed(place: str, who: str, caps: Caps, there: Collection[Environment], new: Environment) -> str:
+    """Say which of `caps` `new` would pass beside `there`, nothing if it fits."""
+    used, needs = _sums(there), _sums([new])
     return "; ".join(
-        f"`{place}.{key}` allows {cap} {what}"
-        for key, (cap, used, what) in sums.items()
-        if cap is not None and used > cap
+        f"{who} has {used[key] / size:g} of {cap} {unit}"
+        f"{'' if key == 'environments' else f' and this needs {needs[key] / size:g}'} (`{place}.{key}`)"
+        for key, cap in _given(caps).items()
+        for unit, size in [_UNITS[key]]
+        if used[key] + needs[key] > cap * size
     )
+
+
+def _given(caps: Caps) -> dict[str, int]:
+    return caps.model_dump(include=set(_UNITS), exclude_none=True)
+
+
+def _sums(there: Collection[Environment]) -> dict[str, int]:
+    return {
+        "environments": len(there),
+        "cores": sum(each.requests.millicores for each in there),
+        "gibibytes": sum(each.requests.mebibytes for each in there),
+    }

@@ -21,7 +21,7 @@ NUMBERS = (9, 10, 11)
 Build = Callable[..., World]
 
 
-def waiting(world: World, first: tuple[str, ...] = (), numbers: tuple[int, ...] = NUMBERS, **caps: int) -> list[str]:
+def waiting(world: World, first: tuple[str, ...] = (), numbers: tuple[int, ...] = NUMBERS, **caps: Any) -> list[str]:
     changes = [make_change("cart", n, f"b{n}", author="ann" if n < 11 else "bob") for n in numbers]
     plan = make_plan(world, changes, NOW)
     results = [action.result for action in plan.actions if isinstance(action.result, Environment)]
@@ -37,7 +37,7 @@ def test_without_a_cap_nobody_waits(world: Build) -> None:
 
 
 def test_the_older_change_goes_first(world: Build) -> None:
-    text = "in the queue: `capacity.environments` allows 1 environments"
+    text = "in the queue: the site has 1 of 1 environments (`capacity.environments`)"
     assert waiting(world(), environments=1) == [f"cart-10 place 1 {text}", f"cart-11 place 2 {text}"]
 
 
@@ -45,13 +45,87 @@ def test_priority_goes_before_age(world: Build) -> None:
     assert [each.split()[0] for each in waiting(world(), ("cart-11",), environments=1)] == ["cart-9", "cart-10"]
 
 
-def test_one_author_does_not_fill_everything(world: Build) -> None:
-    assert [each.split()[0] for each in waiting(world(), per_author=1)] == ["cart-10"]
+def team(*authors: str, **caps: int) -> dict[str, Any]:
+    return {"teams": {"shop": {"authors": authors, **caps}}}
 
 
-def test_what_is_requested_counts(world: Build) -> None:
-    assert waiting(world(), cores=4) == ["cart-11 place 1 in the queue: `capacity.cores` allows 4 cores"]
-    assert [each.split()[0] for each in waiting(world(), gibibytes=1)] == ["cart-10", "cart-11"]
+@pytest.mark.parametrize(
+    ("caps", "who", "where"),
+    [
+        pytest.param({"cores": 4}, "cart-11: the site has 3 of 4 cores and this needs 1.5", "cores", id="cores"),
+        pytest.param({"gibibytes": 2}, "cart-11: the site has 2 of 2 GiB and this needs 1", "gibibytes", id="memory"),
+        pytest.param(
+            {"per_author": 1}, "cart-10: author ann has 1 of 1 environments", "per_author.environments", id="a number"
+        ),
+        pytest.param(
+            {"per_author": {"environments": 1}},
+            "cart-10: author ann has 1 of 1 environments",
+            "per_author.environments",
+            id="an author's environments",
+        ),
+        pytest.param(
+            {"per_author": {"cores": 2}},
+            "cart-10: author ann has 1.5 of 2 cores and this needs 1.5",
+            "per_author.cores",
+            id="an author's cores",
+        ),
+        pytest.param(
+            {"per_repository": {"environments": 2}},
+            "cart-11: repository cart has 2 of 2 environments",
+            "per_repository.environments",
+            id="a repository's environments",
+        ),
+        pytest.param(
+            {"per_repository": {"gibibytes": 2}},
+            "cart-11: repository cart has 2 of 2 GiB and this needs 1",
+            "per_repository.gibibytes",
+            id="a repository's memory",
+        ),
+        pytest.param(
+            team("Ann", environments=1),
+            "cart-10: team shop has 1 of 1 environments",
+            "teams.shop.environments",
+            id="a team's environments, in which bob is not",
+        ),
+        pytest.param(
+            team("ann", "bob", cores=4),
+            "cart-11: team shop has 3 of 4 cores and this needs 1.5",
+            "teams.shop.cores",
+            id="a team's cores, of two people",
+        ),
+    ],
+)
+def test_who_waits_hears_whose_cap_is_full(world: Build, caps: dict[str, Any], who: str, where: str) -> None:
+    name, _, reason = who.partition(": ")
+    assert waiting(world(), **caps) == [f"{name} place 1 in the queue: {reason} (`capacity.{where}`)"]
+
+
+def test_who_is_in_no_team_counts_for_none(world: Build) -> None:
+    assert waiting(world(), **team("eve", environments=0)) == []
+
+
+def test_all_caps_that_are_full_are_named(world: Build) -> None:
+    (text,) = waiting(world(), numbers=(9,), environments=0, **team("ann", cores=1))
+    assert text.endswith(
+        "the site has 0 of 0 environments (`capacity.environments`); "
+        "team shop has 0 of 1 cores and this needs 1.5 (`capacity.teams.shop.cores`)"
+    )
+
+
+@pytest.mark.parametrize(("most", "is_waiting"), [(2, False), (1, True)])
+def test_each_author_of_several_counts_alone(world: Build, most: int, is_waiting: bool) -> None:
+    alone = [make_change("cart", 1, "b1", author="ann"), make_change("cart", 2, "b2", author="bob")]
+    both = [
+        make_change("cart", 3, "b3", author="ann", environment="both"),
+        make_change("shop", 4, "b4", author="bob", environment="both"),
+    ]
+    results = [action.result for action in make_plan(world(), alone, NOW).actions]
+    current = [each for each in results if isinstance(each, Environment)]
+    plan = make_plan(world(tuple(current)), [*alone, *both], NOW)
+    drafts = {a.name: a.result for a in plan.having("create") if isinstance(a.result, Environment)}
+    queued = queue(plan, Capacity.model_validate({"per_author": most}), drafts, current, ())
+    assert [*drafts] == ["both"]
+    assert bool(queued.refusals) == is_waiting
 
 
 def test_what_lives_takes_room_until_it_goes(world: Build) -> None:
