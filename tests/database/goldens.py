@@ -29,10 +29,11 @@ def publish(
     database: str = "shop",
     owner: str = "postgres",
     migrations: tuple[str, ...] = ("0001_initial", "0002_webhooks"),
+    options: str = "",
 ) -> Golden:
-    """Make a golden that holds what `sql` makes, all of it owned by `owner`."""
+    """Make a golden that holds what `sql` makes, all of it owned by `owner`; CREATE DATABASE takes `options`."""
     name = golden_name(database, secrets.token_hex(6))
-    server.create(name)
+    server.create(name, options=options)
     with server.connect() as admin:
         admin.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(Identifier(name), Identifier(owner)))
     server.run(name, f"SET SESSION AUTHORIZATION {owner};{sql}")

@@ -52,11 +52,11 @@ class Server:
         """Return a connection of the superuser that commits each statement."""
         return psycopg.connect(self.uri(database), autocommit=True)
 
-    def create(self, database: str, sql: str = "") -> str:
+    def create(self, database: str, sql: str = "", options: str = "") -> str:
         """Make `database` anew, run `sql` in it and return its URI."""
         with self.connect() as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'.encode())
-            admin.execute(f'CREATE DATABASE "{database}"'.encode())
+            admin.execute(f'CREATE DATABASE "{database}" {options}'.encode())
         self.run(database, sql)
         return self.uri(database)
 

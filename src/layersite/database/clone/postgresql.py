@@ -13,6 +13,7 @@ from layersite.database.clone.api import EMPTY, Copied, Order, Taken, private_na
 from layersite.database.clone.counted import shares_blocks, verdict, written
 from layersite.database.clone.handover import hand_over, quieten
 from layersite.database.clone.session import Session
+from layersite.database.creating import alike, create_private
 from layersite.database.dropping import drop_database
 from layersite.database.ledger import Record, Role
 from layersite.model.contract import Quiet
@@ -87,6 +88,14 @@ class PostgreSQL(Session):
             self._session.execute(SQL("CREATE DATABASE {new} OWNER {owner}").format(**names))
             self._session.execute(SQL("REVOKE ALL ON DATABASE {new} FROM PUBLIC").format(**names))
         return Copied(EMPTY, round(time.monotonic() - begun, 3))
+
+    def create_like(self, source: "PostgreSQL", golden: str, private: str) -> None:
+        """Make the empty database `private` with the encoding, collation and settings of a golden of `source`."""
+        with source._talking():
+            options = alike(source._session, golden)
+        with self._talking():
+            create_private(self._session, private, options)
+        self.apply_settings(private, source.settings(golden))
 
     def settings(self, database: str) -> list[str]:
         """Return the settings that hold in a database, such as `search_path=…`: its copies do not take them along."""

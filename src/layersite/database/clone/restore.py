@@ -5,6 +5,7 @@ A golden lets nobody in, so a copy of it is dumped, under a name that says whose
 
 import hashlib
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -21,8 +22,8 @@ __all__ = ["fetch"]
 
 _SECONDS = 6 * 60 * 60
 _JOBS = str(min(4, os.cpu_count() or 1))
-_SHAPE = """SELECT pg_encoding_to_char(encoding), datcollate, datctype, shobj_description(oid, 'pg_database')
-FROM pg_database WHERE datname = %s"""
+_COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+_COPIES = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
 _LEFT_OUT = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions")
 
 
@@ -36,23 +37,38 @@ def fetch(source: PostgreSQL, target: PostgreSQL, golden: str) -> None:
     record = source.records().get(golden)
     if not isinstance(record, Golden):
         raise DatabaseError(f"there is no golden `{golden}` on the server of the goldens either")
-    private = f"golden__{hashlib.sha256(record.database.encode()).hexdigest()[:24]}"  # one of each database at a time
-    with target.locked(private, patience="1h"), source.locked(private, patience="1h"):
+    base = f"golden__{hashlib.sha256(record.database.encode()).hexdigest()[:24]}"  # one of each database at a time
+    with target.locked(base, patience="1h"), source.locked(base, patience="1h"):
         if golden in target.records():
             return
-        with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
-            dump = str(Path(folder, "dump"))
+        for server in (source, target):
+            for (name,) in server.ask(_COPIES, base):
+                server.drop(name)
+        # A program that a killed run began may outlive it for a moment, so each run's copies have names of their own.
+        _bring(source, target, record, f"{base}_{secrets.token_hex(4)}")
+        for name in replaced(target.records(), record):
+            target.run(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(name)))
+            target.drop(name)
+
+
+def _bring(source: PostgreSQL, target: PostgreSQL, golden: Golden, private: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
+        dump = str(Path(folder, "dump"))
+        source.copy(golden.name, private, source.user)
+        try:
+            _run(source, private, "pg_dump", "-Fd", f"-j{_JOBS}", "-f", dump, *_LEFT_OUT)
+        finally:
             source.drop(private)
-            source.copy(golden, private, source.user)
-            try:
-                _run(source, private, "pg_dump", "-Fd", f"-j{_JOBS}", "-f", dump, *_LEFT_OUT)
-            finally:
-                source.drop(private)
-            target.drop(private)
-            _create(source, target, golden, private)
-            _run(target, private, "pg_restore", f"-j{_JOBS}", "--exit-on-error", *_LEFT_OUT, dump)
-        target.settle(private)
-        _publish(source, target, record, private)
+        target.create_like(source, golden.name, private)
+        _run(target, private, "pg_restore", f"-j{_JOBS}", "--exit-on-error", *_LEFT_OUT, dump)
+    target.settle(private)
+    new, name = Identifier(private), Identifier(golden.name)
+    target.run(
+        SQL("COMMENT ON DATABASE {} IS {}").format(new, Literal(source.ask(_COMMENT, golden.name)[0][0])),
+        SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(new),
+        SQL("ALTER DATABASE {} RENAME TO {}").format(new, name),
+        SQL("ALTER DATABASE {} IS_TEMPLATE true").format(name),
+    )
 
 
 def _run(server: PostgreSQL, database: str, program: str, *arguments: str) -> None:
@@ -61,24 +77,3 @@ def _run(server: PostgreSQL, database: str, program: str, *arguments: str) -> No
     password = parts.pop("password", None)
     argv = [program, *arguments[:-1], "-d", make_conninfo("", **parts), arguments[-1]]
     run(argv, timeout=_SECONDS, env={"PGPASSWORD": str(password)} if password else {})
-
-
-def _create(source: PostgreSQL, target: PostgreSQL, golden: str, private: str) -> None:
-    """Make the empty database with the golden's encoding, locale and settings."""
-    encoding, collate, ctype, _ = source.ask(_SHAPE, golden)[0]
-    parts = {"name": Identifier(private), "encoding": Literal(encoding)}
-    create = SQL("CREATE DATABASE {name} TEMPLATE template0 ENCODING {encoding} LC_COLLATE {collate} LC_CTYPE {ctype}")
-    target.run(create.format(**parts, collate=Literal(collate), ctype=Literal(ctype)))
-    target.run(SQL("REVOKE ALL ON DATABASE {name} FROM PUBLIC").format(**parts))
-    target.apply_settings(private, source.settings(golden))
-
-
-def _publish(source: PostgreSQL, target: PostgreSQL, golden: Golden, private: str) -> None:
-    comment = source.ask(_SHAPE, golden.name)[0][3]
-    target.run(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(private), Literal(comment)))
-    target.run(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(private)))
-    target.run(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(private), Identifier(golden.name)))
-    target.run(SQL("ALTER DATABASE {} IS_TEMPLATE true").format(Identifier(golden.name)))
-    for name in replaced(target.records(), golden):
-        target.run(SQL("ALTER DATABASE {} IS_TEMPLATE false").format(Identifier(name)))
-        target.drop(name)

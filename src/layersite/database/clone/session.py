@@ -57,10 +57,11 @@ class Session:
         with self._talking():
             return self._session.execute(query, values).fetchall()
 
-    def run(self, statement: Composed) -> None:
-        """Run a statement that gives no rows."""
-        with self._talking():
-            self._session.execute(statement)
+    def run(self, *statements: Composed) -> None:
+        """Run statements that give no rows, all of them or none."""
+        with self._talking(), self._session.transaction():
+            for statement in statements:
+                self._session.execute(statement)
 
     @property
     def user(self) -> str:

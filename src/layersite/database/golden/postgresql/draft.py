@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from layersite.database.creating import alike, create_private
 from layersite.database.golden.postgresql.archive import Archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
 from layersite.database.golden.postgresql.copy import copy_parts, parts
@@ -15,14 +16,8 @@ from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
 
-__all__ = ["create", "create_private", "fill"]
+__all__ = ["create", "fill"]
 
-_LOCALE = """
-SELECT pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider::text,
-    coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') FROM pg_database d
-WHERE datname = current_database()"""
-
-_PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
 _PARALLEL = ("INDEX", "CONSTRAINT")
 
 _ROLES = """
@@ -49,25 +44,8 @@ WHERE c.relkind = 'S' ORDER BY 1, 2"""
 
 def create(server: Connection, name: str, source: PostgreSQLSource) -> None:
     """Make the empty database `name` with the source's encoding and collation. Raises DatabaseError."""
-    row = source.connection.execute(_LOCALE).fetchone()
-    assert row is not None  # noqa: S101  a session is in a database
-    encoding, collate, ctype, provider, locale = row
-    options = f"TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE '{collate}' LC_CTYPE '{ctype}'"
-    if provider in _PROVIDERS:
-        called, option = _PROVIDERS[provider]
-        options += f" LOCALE_PROVIDER {called} {option} '{locale}'"
     with explained("the golden's database cannot be made"):
-        create_private(server, name, options)
-
-
-def create_private(server: Connection, name: str, options: str) -> None:
-    """Make a database that its owner alone may enter; until that is so, nobody may. Raises psycopg.Error."""
-    for statement in (
-        f"CREATE DATABASE {identifier(name)} {options} ALLOW_CONNECTIONS false",
-        f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC",
-        f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true",
-    ):
-        server.execute(statement.encode())
+        create_private(server, name, alike(source.connection, source.connection.info.dbname))
 
 
 def fill(uri: str, name: str, source: PostgreSQLSource, contract: Contract, schema_sql: Archive, workers: int) -> int:

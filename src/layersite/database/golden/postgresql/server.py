@@ -5,7 +5,10 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from psycopg.sql import SQL, Identifier
+
 from layersite.database import ledger
+from layersite.database.creating import create_private
 from layersite.database.dropping import drop_database
 from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
@@ -96,7 +99,7 @@ class Server:
         """Check a published golden by itself, in a copy that goes again."""
         name = self._prefix + secrets.token_hex(_RANDOM_BYTES)
         with explained(f"{golden} cannot be copied"):
-            draft.create_private(self.connection, name, f"TEMPLATE {identifier(golden)}")
+            create_private(self.connection, name, SQL("TEMPLATE {}").format(Identifier(golden)))
         try:
             with connect(self.uri, name, read_only=True) as copy:
                 found = checks.alone(copy, read_schema(copy), contract)
