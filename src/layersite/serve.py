@@ -51,7 +51,7 @@ class Service:
     """Runs the bot that `make_bot` returns whenever it is woken, and every `interval` seconds.
 
     `make_bot` is called before each run that the clock starts, so that a changed site is seen. `tell` gets a line for
-    each step and each failed run; a run that fails is made up for by the next.
+    each step and each failed run; a run that fails is made up for by the next. `clock` counts seconds.
     """
 
     make_bot: Callable[[], Bot]
@@ -62,6 +62,7 @@ class Service:
     wake: Event = field(default_factory=Event)
     stop: Event = field(default_factory=Event)
     waker: Waker = field(default_factory=Waker)
+    clock: Callable[[], float] = time.monotonic
 
     def listen(self, host: str, port: int) -> ThreadingHTTPServer:
         """Answer webhooks, health checks and visitors of what sleeps in a thread, until the server is shut down."""
@@ -76,17 +77,17 @@ class Service:
             pushes: deque[float] = deque(maxlen=_MOST_PUSHES)
             seen, due, rested = None, 0.0, 0.0
             while not self.stop.is_set():
-                budget = pause(pushes, time.monotonic(), bot.site.environments.pushes_per_minute)
-                self.stop.wait(max(budget, rested - time.monotonic()))
+                budget = pause(pushes, self.clock(), bot.site.environments.pushes_per_minute)
+                self.stop.wait(max(budget, rested - self.clock()))
                 self.wake.clear()
-                began, moved = time.monotonic(), self._moved(bot.site)
+                began, moved = self.clock(), self._moved(bot.site)
                 if seen is None or moved is None or began >= due:
                     seen, due = None, began + self.interval
                 try:
                     decided = self._decide(bot, seen, moved or ())
                     seen = decided.seen
                     if decided.outcome.commit is not None:
-                        pushes.append(time.monotonic())
+                        pushes.append(self.clock())
                         rested = pushes[-1] + _REST * (pushes[-1] - began)
                     pool.submit(self._follow, bot, decided)
                     if decided.outcome.unwritten is not None:

@@ -1,5 +1,6 @@
 """A pull request from its opening to its end, and what people ask for in comments, on Gitea and on GitHub."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -78,7 +79,11 @@ def test_who_may_write_is_obeyed_once_and_answered(site: Path, fake: FakeGitea) 
     assert answer(fake) == [f"- 👍 `/layersite extend 24h because demo` by `mona`: it lives until {lease['until']}"]
     reconcile(site)
     assert environment(site)["generation"] == generation
-    assert [given["content"] for each in fake.reactions.values() for given in each] == ["+1"]
+    assert thumbs(fake) == ["+1"]
+
+
+def thumbs(fake: FakeGitea) -> list[str]:
+    return [given["content"] for each in fake.reactions.values() for given in each]
 
 
 def test_a_run_that_died_before_it_answered_is_made_up_for(site: Path, fake: FakeGitea) -> None:
@@ -90,7 +95,7 @@ def test_a_run_that_died_before_it_answered_is_made_up_for(site: Path, fake: Fak
     fake.reactions.clear()
     reconcile(site)
     assert environment(site) == before
-    assert [given["content"] for each in fake.reactions.values() for given in each] == ["+1"]
+    assert thumbs(fake) == ["+1"]
 
 
 def test_who_may_only_read_changes_nothing(site: Path, fake: FakeGitea) -> None:
@@ -105,7 +110,7 @@ def test_who_may_only_read_changes_nothing(site: Path, fake: FakeGitea) -> None:
     assert "only who may write to the repository may ask" in line
 
 
-def test_a_change_is_put_to_sleep_woken_and_taken_away_by_comments(site: Path, fake: FakeGitea) -> None:
+def test_a_change_is_put_to_sleep_woken_pinned_and_taken_away_by_comments(site: Path, fake: FakeGitea) -> None:
     fake.open(1)
     reconcile(site)
     fake.say(1, "/layersite sleep", MONA)
@@ -114,9 +119,46 @@ def test_a_change_is_put_to_sleep_woken_and_taken_away_by_comments(site: Path, f
     fake.say(1, "/layersite wake 2h", MONA)
     reconcile(site)
     assert (environment(site)["state"], environment(site)["call"]["by"]) == ("active", "mona")
+    fake.say(1, "/layersite pin because pen test", MONA)
+    reconcile(site)
+    lease = environment(site)["lease"]
+    assert (lease["pinned"], lease["by"], lease["reason"]) == (True, "mona", "pen test")
     fake.say(1, "/layersite teardown", MONA)
     reconcile(site)
     assert [*committed(site)] == ["shop-1/tombstone.yaml"]
+    assert thumbs(fake) == ["+1"] * 4
+
+
+def queued(fake: FakeGitea) -> dict[int, tuple[str, str]]:
+    """Return by change the place in the queue that its comment tells, and what its newest commit status does."""
+    bodies = {int(each["pull_request_url"].rpartition("/")[2]): each["body"] for each in fake.comments}
+    statuses = {each["url"].rpartition("/")[2]: each for each in fake.statuses}
+    found = {}
+    for number, body in bodies.items():
+        status = statuses[sha(f"branch-{number}")]
+        text = f"{status.get('state', status.get('status'))}: {status['description']}"
+        if place := re.search(r"^waits for room, place (\d) in the queue: ", body, re.MULTILINE):
+            found[number] = place[1], text.partition(" in the queue")[0]
+    return found
+
+
+def test_who_waits_for_room_reads_the_place_in_the_queue_and_a_label_goes_first(site: Path, fake: FakeGitea) -> None:
+    settings = load_all((site / "layersite.yaml").read_text(), "x")[0]
+    write(site / "layersite.yaml", dump({**settings, "capacity": {"environments": 1}}))
+    fake.open(1)
+    reconcile(site)
+    fake.open(2)
+    urgent = fake.open(3)
+    reconcile(site)
+    text = "pending: shop-{}: waits for room, place {}"
+    assert queued(fake) == {2: ("1", text.format(2, 1)), 3: ("2", text.format(3, 2))}
+    urgent["labels"] = [{"id": 1, "name": "layersite/priority"}]
+    reconcile(site)
+    assert queued(fake) == {2: ("2", text.format(2, 2)), 3: ("1", text.format(3, 1))}
+    fake.close(1)
+    reconcile(site)
+    assert queued(fake) == {2: ("1", text.format(2, 1))}
+    assert "shop-3/environment.yaml" in committed(site)
 
 
 def test_a_pull_request_gets_an_environment_for_as_long_as_it_is_open(site: Path, fake: FakeGitea) -> None:

@@ -4,9 +4,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -53,16 +54,36 @@ class Listing(Forge):
         return super().changes()
 
 
+class Watch(Event):
+    """A clock that stands still until the service waits on it, and then until the test lets the time pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.is_waited_on, self.passes = 0.0, Event(), Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout:
+            self.is_waited_on.set()
+            self.passes.wait()
+            self.now += timeout
+        return self.is_set()
+
+
 @dataclass
 class Desk:
     """A service, the forge that tells it of events, and what it said."""
 
     team: Team
     forge: Listing
+    watch: Watch = field(default_factory=Watch)
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.service = Service(self.team.bot, SECRET, 3600, self.said.append)
+        service = Service(self.team.bot, SECRET, 3600, self.said.append, stop=self.watch)
+        self.service = replace(service, clock=lambda: self.watch.now)
+
+    def commits(self) -> int:
+        return int(git("rev-list", "--count", "main", cwd=self.team.folder / "environments.git"))
 
     def hear(self, event: str, **payload: Any) -> None:
         body = json.dumps({"repository": REPOSITORY, **payload}).encode()
@@ -78,23 +99,47 @@ class Desk:
         settle(lambda: self.team.shown() == {name.replace("_", "-"): sha for name, sha in wanted.items()})
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+@contextmanager
+def at_work(tmp_path: Path, **settings: Any) -> Iterator[Desk]:
     git("init", "-q", "--bare", "-b", "main", str(tmp_path / "environments.git"))
     forge = Listing()
     places = {
         "shop": {"url": "https://git.example.com/acme/shop"},
         "cart": {"url": "https://git.example.com/acme/cart"},
     }
-    site = make_site(forge={"kind": "gitea", "url": "https://git.example.com"}, repositories=places)
+    site = make_site(forge={"kind": "gitea", "url": "https://git.example.com"}, repositories=places, **settings)
     made = Desk(Team(tmp_path, forge, site), forge)
     thread = Thread(target=made.service.run)
     thread.start()
     settle(lambda: forge.listings == 1)
-    yield made
-    made.service.stop.set()
-    made.service.wake.set()
-    thread.join()
+    try:
+        yield made
+    finally:
+        for event in (made.watch, made.watch.passes, made.service.wake):
+            event.set()
+        thread.join()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with at_work(tmp_path) as made:
+        yield made
+
+
+def test_a_burst_of_events_makes_no_more_commits_than_the_budget(tmp_path: Path) -> None:
+    budget = {"url": "environments.git", "pushes_per_minute": 2}
+    with at_work(tmp_path, environments=budget) as desk:
+        desk.move(1, A, "opened")
+        desk.shows(cart_1=A)
+        desk.move(1, B)
+        desk.shows(cart_1=B)
+        for number in (2, 3, 4):
+            desk.move(number, A, "opened")
+        settle(lambda: desk.watch.is_waited_on.is_set() or desk.commits() > 2)
+        assert desk.commits() == 2
+        desk.watch.passes.set()
+        desk.shows(cart_1=B, cart_2=A, cart_3=A, cart_4=A)
+        assert desk.commits() == 3
 
 
 def test_what_a_webhook_tells_of_is_asked_for_by_itself(desk: Desk) -> None:
