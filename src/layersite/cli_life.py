@@ -74,17 +74,18 @@ def wake(place: Place, name: str, hours: int | None, by: str, dry_run: bool, out
 
 @click.command()
 @click.option("--apply", is_flag=True, help="Remove what was found; without it, only tell.")
-@click.option("--yes", is_flag=True, help="Remove even more than the cap (`safety` in layersite.yaml).")
+@click.option("--yes", is_flag=True, help="Go beyond the cap (`safety` in layersite.yaml), and believe the repository.")
 @output_option
 @click.pass_obj
 def reap(place: Place, apply: bool, yes: bool, output: str) -> None:
     """Find what is left without an environment in the repository, in the cluster and on the database servers.
 
-    Namespaces and Argo CD's Applications are compared with committed directories, and nothing is removed if a listing
-    looks as if it lost something; clones younger than an hour stay. `reconcile` compares directories with changes.
+    Namespaces, Argo CD's Applications and clones are compared with committed directories, and nothing is removed if a
+    listing or the repository looks as if it lost something; clones younger than an hour stay. `reconcile` compares
+    directories with changes.
     """
-    rows = [*place.reap_cluster(apply=apply, yes=yes), *place.reap_databases(apply=apply, yes=yes)]
-    data = [{"what": what, "outcome": outcome, "reason": reason} for what, outcome, reason in rows]
+    rows = place.reaper().reap(dry_run=not apply, yes=yes)
+    data = [row._asdict() for row in rows]
     console = Console(output == "json")
     console.data(data, ("what", "outcome", "why"), rows)
     console.line("nothing is left over" if not rows else "" if apply else "only told: --apply removes it")

@@ -134,42 +134,26 @@ class Place:
         site, _ = self.load()
         return Keeper(site, self.store(site), _now)
 
-    def reap_cluster(self, *, apply: bool, yes: bool) -> list[tuple[str, str, str]]:
-        """Return each environment of which something is left in the cluster, what became of it, and why.
+    def reaper(self) -> Reaper:
+        """Return what finds that which no environment has: on database servers, and where an Argo CD tells in clusters.
 
-        Without an Argo CD nobody can tell what is left there, so nothing is found. Raises LayersiteError.
+        Raises LayersiteError.
         """
         site, catalog = self.load()
         argocd = self.argocd(site)
-        if argocd is None:
-            return []
 
         from layersite.cluster.listing import environments_in
+        from layersite.data.sweep import Servers
 
-        def reaper(cluster: str) -> Reaper:
-            namespaces = partial(environments_in, None if cluster == IN_CLUSTER else cluster)
-            remove = Playbooks(self.root, catalog).reap
-            return Reaper(site, self.store(site).read, argocd.applications, namespaces, remove, cluster)
-
-        found = [each for name in sorted(site.clusters) for each in reaper(name).reap(dry_run=not apply, yes=yes)]
-        return [(f"environment {orphan.name}", outcome, orphan.reason) for orphan, outcome in found]
-
-    def reap_databases(self, *, apply: bool, yes: bool) -> list[tuple[str, str, str]]:
-        """Return each clone that no environment has, what became of it, and why. Raises LayersiteError."""
-        site, _ = self.load()
-        if not site.databases:
-            return []
-        from layersite.data.sweep import sweep
-
-        living = set(self.store(site).read().entries)
-        found = sweep(load_site(self.root)[0], living, apply=apply, yes=yes)
-        outcome = "was removed" if apply else "would be removed"
-        why = "there is no environment `{}`, and it was {}"
-        built = [f"built {each.built}" if each.built else "never finished" for each in found]
-        return [
-            (f"clone {each.name}", outcome, why.format(each.environment, end))
-            for each, end in zip(found, built, strict=True)
-        ]
+        clusters = sorted(site.clusters) if argocd else []
+        return Reaper(
+            site=site,
+            read=self.store(site).read,
+            applications=argocd.applications if argocd else list,
+            namespaces={each: partial(environments_in, None if each == IN_CLUSTER else each) for each in clusters},
+            remove=Playbooks(self.root, catalog).reap,
+            servers=Servers(load_site(self.root)[0]),
+        )
 
     def chooser(self, site: Site) -> "Chooser":
         """Return what finds the goldens that environments get clones of."""

@@ -1,52 +1,138 @@
-"""Find what is left in the cluster without an environment, and remove it, after a second look and within a cap."""
+"""Find what is left without an environment, and remove it, after a second look and within a cap."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
 
+from layersite.data.sweep import Held
+from layersite.database.clone import Taken, doomed
 from layersite.model.environment import Environment, Tombstone
-from layersite.model.errors import PartialError
+from layersite.model.errors import LayersiteError, PartialError
 from layersite.model.site import Site
-from layersite.plan import Orphan, doubts, find_orphans
+from layersite.plan import Orphan, doubts, doubts_of_clones, find_orphans, too_many
 from layersite.store import Snapshot
 
-__all__ = ["FINE", "Reaper"]
+__all__ = ["FINE", "Finding", "Holds", "Reaper"]
 
 FINE = frozenset({"was removed", "would be removed", "is left"})
 """What becomes of something without fault; any other outcome says what did not work."""
+_GRACE = timedelta(hours=1)
+"""How old a clone must be to go because no environment has it."""
+
+
+class Finding(NamedTuple):
+    """Something that does not agree, what became of it, and why."""
+
+    what: str
+    outcome: str
+    reason: str
+
+
+class Holds(Protocol):
+    """The site's database servers."""
+
+    def look(self) -> Held:
+        """Return what they hold."""
+
+    def drop(self, found: Taken) -> None:
+        """Remove one clone. Raises DatabaseError."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Everything that there is, as it was listed."""
+
+    applications: Collection[str]
+    namespaces: Mapping[str, Collection[str]]
+    held: Held
+    current: Mapping[str, Environment | Tombstone]
+    orphans: Mapping[str, Sequence[Orphan]]
+    doomed: Sequence[Taken]
+
+    def stones(self, cluster: str) -> list[Tombstone]:
+        """Return what is to be reaped in a cluster."""
+        return [each.stone for each in self.orphans[cluster] if each.stone]
 
 
 @dataclass(frozen=True)
 class Reaper:
-    """One cluster of a site beside its repository.
+    """The clusters and database servers of a site beside its repository.
 
-    `namespaces` lists those of environments, each with its environment's name; `remove` returns what did not work.
+    `namespaces` lists by cluster those of environments, each with its environment's name; `remove` returns what did not
+    work. For a site without an Argo CD it lists none.
     """
 
     site: Site
     read: Callable[[], Snapshot]
     applications: Callable[[], Collection[str]]
-    namespaces: Callable[[], Mapping[str, str]]
+    namespaces: Mapping[str, Callable[[], Mapping[str, str]]]
     remove: Callable[[Sequence[Tombstone]], Mapping[str, str | None]]
-    cluster: str = "in-cluster"
+    servers: Holds
 
-    def reap(self, *, dry_run: bool = False, yes: bool = False) -> list[tuple[Orphan, str]]:
+    def reap(self, *, dry_run: bool = False, yes: bool = False) -> list[Finding]:
         """Remove what nothing accounts for; return each finding with what became of it.
 
         Raises:
             LayersiteError: a listing failed; nothing was removed.
             PartialError: a listing cannot be believed, or too much would go; nothing was removed.
         """
-        namespaces, applications = self.namespaces(), self.applications()
-        current = self._current()  # read last: what was made meanwhile has its directory
-        orphans = find_orphans(self.site, current, namespaces, applications, self.cluster)
-        if doubt := doubts(self.site, current, namespaces, applications, orphans, self.cluster, yes):
+        seen, doubt = self._look(yes)
+        if doubt:
             raise PartialError(f"nothing was removed: {doubt}")
-        stones = [orphan.stone for orphan in orphans if orphan.stone is not None]
-        if dry_run:
-            return [(orphan, "would be removed" if orphan.stone else "is left") for orphan in orphans]
-        left = self.remove(stones) if stones else {}
-        done = {stone.name: left.get(stone.name) or "was removed" for stone in stones}
-        return [(orphan, done.get(orphan.name, "is left")) for orphan in orphans]
+        unasked = [Finding(f"database {name}", "was not looked at", why) for name, why in seen.held.problems.items()]
+        left, found = self._reap_clusters(seen, dry_run)
+        return [*found, *self._reap_clones(seen, left, dry_run), *unasked]
+
+    def _look(self, yes: bool) -> tuple[_Seen, str]:
+        """Return what there is, and why nothing may be done about it, if so."""
+        namespaces = {cluster: look() for cluster, look in self.namespaces.items()}
+        applications, held = self.applications(), self.servers.look()
+        current = self._current()  # read last: what was made meanwhile has its directory
+        orphans = {c: find_orphans(self.site, current, found, applications, c) for c, found in namespaces.items()}
+        old = doomed(held.taken, (), current, datetime.now(UTC), _GRACE)
+        seen = _Seen(applications, namespaces, held, current, orphans, old)
+        doubt = [doubts(self.site, current, found, applications, orphans[c], c, yes) for c, found in namespaces.items()]
+        if any(each.built for each in old):
+            doubt.append(doubts_of_clones([each.environment for each in held.taken if each.built], current, yes))
+        if not yes:
+            going = {stone.name for cluster in orphans for stone in seen.stones(cluster)}
+            doubt.append(too_many(self.site, current, going | {each.environment for each in old}))
+        return seen, next(filter(None, doubt), "")
+
+    def _reap_clusters(self, seen: _Seen, dry_run: bool) -> tuple[set[str], list[Finding]]:
+        """Return the namespaces that stay, and what became of everything in the clusters."""
+        stay, found = set[str](), []
+        for cluster, orphans in seen.orphans.items():
+            stones = seen.stones(cluster)
+            left = self.remove(stones) if stones and not dry_run else {}
+            gone = "would be removed" if dry_run else "was removed"
+            done = {stone.name: left.get(stone.name) or gone for stone in stones}
+            found += [Finding(f"environment {o.name}", done.get(o.name, "is left"), o.reason) for o in orphans]
+            stay |= set(seen.namespaces[cluster]) - {s.namespace for s in stones if done[s.name] == gone}
+        return stay, found
+
+    def _reap_clones(self, seen: _Seen, left: Collection[str], dry_run: bool) -> list[Finding]:
+        """Remove clones, but those whose environment still has something in a cluster, or came back meanwhile."""
+        found, current = [], self._current() if seen.doomed and not dry_run else seen.current
+        for each in seen.doomed:
+            name, built = each.environment, f"built {each.built}" if each.built else "never finished"
+            reason, outcome = f"there is no environment `{name}`, and it was {built}", "is left"
+            if self.site.application(name) in seen.applications or self.site.namespace(name) in left:
+                reason = f"there is no environment `{name}`, but its Application or its namespace is still there"
+            elif name in current:
+                reason = f"the environment `{name}` came back meanwhile"
+            else:
+                outcome = "would be removed" if dry_run else self._drop(each)
+            found.append(Finding(f"clone {each.name}", outcome, reason))
+        return found
+
+    def _drop(self, found: Taken) -> str:
+        try:
+            self.servers.drop(found)
+        except LayersiteError as error:
+            return str(error)
+        return "was removed"
 
     def _current(self) -> dict[str, Environment | Tombstone]:
         entries = self.read().entries.items()

@@ -195,6 +195,8 @@ def test_a_sweep_removes_what_no_environment_has_and_stops_at_the_cap(ground: Gr
     assert ground.reap(**old)[0] == 0  # it is too young
     assert ground.reap(**old, grace_minutes=0, cap=0)[0] == -1
     assert "more than the cap of 0" in ground.said[-1]
+    assert ground.reap(**{**old, "living": []}, grace_minutes=0)[0] == -1
+    assert "the environments repository knows the environments of 0 of 2 clones" in ground.said[-1]
     assert ground.reap(**old, grace_minutes=0)[0] == 1
     assert ground.there() == {"roles_web_2__shop", "role roles_web_2__shop", "roles_web_9__shop"}
 

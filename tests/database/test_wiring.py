@@ -24,6 +24,7 @@ from tests.unit.test_reconcile import DEPLOYMENT, close, commits, committed, pus
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Result]
 _SECONDS = itertools.count()
+CLONE = "wired_topic__shop"
 CONTRACT = {"relations": {"outbox": "drop"}, "quiet": {"empty": ["outbox"]}}
 
 
@@ -219,4 +220,24 @@ def test_a_clone_that_no_environment_has_is_found_and_goes_when_asked(
     assert "wired_gone__shop" in run("reap").output  # it only told
     said = run("reap", "--apply").output
     assert ("wired_gone__shop" in said, "wired_topic__shop" in said) == (True, False)
+    assert "nothing is left over" in run("reap").output
+
+
+def test_no_clone_goes_because_the_repository_lost_its_branch(
+    site: Path, run: Run, postgres: Server, cluster: FakeCluster
+) -> None:
+    newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    run("clone", "topic")
+    with postgres.connect() as admin:
+        found = admin.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [CLONE]
+        )
+        old = SQL(str(found.fetchall()[0][0])).as_string().replace('"built": "2', '"built": "1')
+        admin.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(CLONE), old))
+    git("--git-dir", str(site.parent / "environments.git"), "branch", "-m", "main", "renamed")
+    for options in ((), ("--apply",)):
+        assert "the environments of 0 of 1 clones" in run("reap", *options, code=8).output
+    git("--git-dir", str(site.parent / "environments.git"), "branch", "-m", "renamed", "main")
     assert "nothing is left over" in run("reap").output

@@ -235,8 +235,9 @@ class Life(RuleBasedStateMachine):
         """See that there is nothing to reap, whatever a slower run made for what another removed meanwhile."""
         books, namespaces = Books(self.cluster), self.cluster.held("namespaces")
         listed = {namespace: namespace.removeprefix("env-") for namespace in namespaces}
-        found = Reaper(self.site, self.shelf.read, self.argocd.applications, lambda: listed, books.reap).reap(yes=True)
-        assert found == []
+        look = {"in-cluster": lambda: listed}
+        reaper = Reaper(self.site, self.shelf.read, self.argocd.applications, look, books.reap, self.cluster)
+        assert reaper.reap(yes=True) == []
 
     @precondition(lambda self: self.happened > 5)
     @rule()

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from layersite.cluster.listing import labelled
+from layersite.data.sweep import Held
+from layersite.database.clone import Taken
 from layersite.model.environment import Tombstone
-from layersite.model.errors import ArgoCDError, LayersiteError, PartialError
+from layersite.model.errors import ArgoCDError, DatabaseError, LayersiteError, PartialError
 from layersite.reap import Reaper
 from layersite.store import Entry, Snapshot
 
@@ -18,7 +21,7 @@ from .test_follow import environment
 
 @dataclass
 class World:
-    """A repository, an Argo CD and a cluster, of which each may answer wrongly."""
+    """A repository, an Argo CD, clusters and a database server, of which each may answer wrongly."""
 
     committed: tuple[str, ...] = ("web-1", "web-2", "web-3")
     applications_of: tuple[str, ...] = ("web-1", "web-2", "web-3")
@@ -26,6 +29,9 @@ class World:
     is_down: bool = False
     problem: str | None = None
     reaped: list[str] = field(default_factory=list)
+    clones: dict[str, str | None] = field(default_factory=dict)
+    west: dict[str, str] = field(default_factory=dict)
+    has_argocd: bool = True
 
     def read(self) -> Snapshot:
         return Snapshot("c" * 40, {name: Entry(environment(name), None, "t", "m") for name in self.committed})
@@ -39,15 +45,40 @@ class World:
         self.reaped += [stone.namespace for stone in tombstones]
         return {stone.name: self.problem for stone in tombstones}
 
+    def look(self) -> Held:
+        return Held([Taken(f"env_{name}__shop", name, "shop", built) for name, built in self.clones.items()])
+
+    def drop(self, found: Taken) -> None:
+        if self.problem:
+            raise DatabaseError(self.problem)
+        self.reaped.append(found.name)
+
     def run(self, *, dry_run: bool = False, yes: bool = False) -> dict[str, str]:
         site = make_site(argocd={"url": "https://argocd.example.com"})
-        reaper = Reaper(site, self.read, self.applications, lambda: self.namespaces, self.reap)
-        return {orphan.name: outcome for orphan, outcome in reaper.reap(dry_run=dry_run, yes=yes)}
+        clusters = {"in-cluster": lambda: self.namespaces, "west": lambda: self.west} if self.has_argocd else {}
+        reaper = Reaper(site, self.read, self.applications, clusters, self.reap, self)
+        found = reaper.reap(dry_run=dry_run, yes=yes)
+        return {each.what.removeprefix("environment "): each.outcome for each in found}
 
 
-def with_orphans(*names: str, **more: object) -> World:
-    world = World(**more)  # type: ignore[arg-type]
+def with_orphans(*names: str, **more: Any) -> World:
+    world = World(**more)
     world.namespaces |= {f"env-{name}": name for name in names}
+    return world
+
+
+OLD = "2026-01-01T00:00:00Z"
+
+
+def agreeing(names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a repository that holds `names`, and Argo CD and a cluster that say the same."""
+    return {"committed": names, "applications_of": names, "namespaces": {f"env-{name}": name for name in names}}
+
+
+def with_clones(*names: str, **more: Any) -> World:
+    """Return a world in which the environments that are committed and `names` have each a clone."""
+    world = World(**more)
+    world.clones |= dict.fromkeys([*world.committed, *names], OLD)
     return world
 
 
@@ -106,6 +137,93 @@ def test_a_listing_that_lost_something_removes_nothing(world: World, text: str) 
     with pytest.raises(LayersiteError, match=text):
         world.run()
     assert world.reaped == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_cluster_that_shows_nothing_of_what_is_committed_is_not_believed(count: int) -> None:
+    names = tuple(f"web-{n + 1}" for n in range(count))
+    world = with_orphans("old-7", committed=names, namespaces={})
+    with pytest.raises(PartialError, match=f"namespaces of 0 of {count}"):
+        world.run(yes=True)
+    assert world.reaped == []
+
+
+def test_a_first_environment_that_is_about_to_come_is_no_reason_for_doubt() -> None:
+    assert World(committed=("web-1",), applications_of=(), namespaces={}).run() == {"web-1": "is left"}
+
+
+def test_the_cap_counts_what_goes_in_all_clusters_and_servers_together() -> None:
+    def world() -> World:
+        found = with_clones(*(f"gone-{n}" for n in range(3)))
+        found.namespaces |= {f"env-old-{n}": f"old-{n}" for n in range(8)}
+        return found
+
+    with pytest.raises(PartialError, match="what is left of 11 environments would go in one run, more than the cap of"):
+        world().run()
+    assert len(world().run(yes=True)) == 11
+
+
+def test_a_clone_without_an_environment_goes() -> None:
+    world = with_clones("old-7")
+    assert world.run(dry_run=True) == {"clone env_old-7__shop": "would be removed"}
+    assert world.reaped == []
+    assert world.run() == {"clone env_old-7__shop": "was removed"}
+    assert world.reaped == ["env_old-7__shop"]
+
+
+def test_a_clone_goes_after_its_namespace_and_stays_with_it() -> None:
+    def world(**more: Any) -> World:
+        found = with_clones("old-7", **more)
+        found.namespaces["env-old-7"] = "old-7"
+        return found
+
+    assert world().run(dry_run=True) == dict.fromkeys(["old-7", "clone env_old-7__shop"], "would be removed")
+    going = world()
+    assert going.run() == dict.fromkeys(["old-7", "clone env_old-7__shop"], "was removed")
+    assert going.reaped == ["env-old-7", "env_old-7__shop"]
+    hangs = world(problem="finalizer x hangs")
+    assert hangs.run() == {"old-7": "finalizer x hangs", "clone env_old-7__shop": "is left"}
+    assert hangs.reaped == ["env-old-7"]
+
+
+def test_a_clone_stays_while_its_application_lives() -> None:
+    world = with_clones("old-7", applications_of=("web-1", "web-2", "web-3", "old-7"))
+    assert world.run(yes=True) == {"clone env_old-7__shop": "is left"}
+    assert world.reaped == []
+
+
+@pytest.mark.parametrize(
+    ("committed", "lost", "text"),
+    [
+        pytest.param((), 1, "of 0 of 1 clones", id="an empty repository"),
+        pytest.param(("web-1",), 2, "of 1 of 3 clones", id="a repository that lost half"),
+        pytest.param((), 60, "of 0 of 60 clones", id="an empty repository of many"),
+    ],
+)
+@pytest.mark.parametrize("has_argocd", [True, False])
+def test_a_repository_that_lost_its_environments_costs_no_clone(
+    committed: tuple[str, ...], lost: int, text: str, has_argocd: bool
+) -> None:
+    world = with_clones(*(f"a-{n}" for n in range(lost)), has_argocd=has_argocd, **agreeing(committed))
+    for dry_run in (True, False):
+        with pytest.raises(PartialError, match=text):
+            world.run(dry_run=dry_run)
+    assert world.reaped == []
+    assert len(world.run(yes=True)) == len(world.reaped) == lost  # somebody looked at the repository, and says so
+
+
+def test_half_of_the_clones_may_go() -> None:
+    world = with_clones("old-7", **agreeing(("web-1",)))
+    assert world.run() == {"clone env_old-7__shop": "was removed"}
+
+
+def test_remains_of_killed_runs_are_no_clones_that_speak_for_environments() -> None:
+    world = World(clones={"old-7": None}, **agreeing(()))
+    assert world.run() == {"clone env_old-7__shop": "was removed"}
+
+
+def test_a_clone_that_cannot_be_dropped_is_told_with_its_reason() -> None:
+    assert with_clones("old-7", problem="the server is full").run() == {"clone env_old-7__shop": "the server is full"}
 
 
 def test_a_yes_lifts_the_cap_but_believes_no_broken_listing() -> None:

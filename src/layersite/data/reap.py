@@ -12,8 +12,9 @@ from layersite.cluster.batch import place_of, write_answer
 from layersite.cluster.outcome import Outcome
 from layersite.database.clone import Engine, Taken, doomed, engine_of, reap
 from layersite.model.errors import DatabaseError
+from layersite.plan import doubts_of_clones
 
-__all__ = ["reap_batch", "reap_database"]
+__all__ = ["reap_batch"]
 
 _AT_ONCE = 5
 
@@ -40,7 +41,7 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     asked = sorted({name for names in going.values() for name in names} | (set(kinds) if is_sweep else set()))
     is_told_only = dry_run or not parameters["apply"]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = pool.map(lambda name: reap_database(name, kinds.get(name), going, parameters, is_told_only), asked)
+        done = pool.map(lambda name: _reap_database(name, kinds.get(name), going, parameters, is_told_only), asked)
         reaped = dict(zip(asked, done, strict=True))
     outcomes = {place.name: _outcome(place, [reaped[name] for name in going[place]], is_told_only) for place in going}
     found = sorted(each.name for one in reaped.values() for each in one.found)
@@ -50,7 +51,7 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     return {**answer, "found": found, "changed": changed, "failed": bool(problems), "msg": "\n".join(problems)}
 
 
-def reap_database(
+def _reap_database(
     database: str, kind: str | None, going: Mapping[Place, Sequence[str]], parameters: Parameters, is_told_only: bool
 ) -> Reaped:
     """Find what is to go of one database's clones, and remove it unless `is_told_only`."""
@@ -65,7 +66,8 @@ def reap_database(
             mine = [each for each in taken if each.database == database]
             grace = timedelta(minutes=parameters["grace_minutes"])
             found = doomed(mine, leaving, parameters["living"], datetime.now(UTC), grace)
-            reaped.found = _capped(found, leaving, parameters["cap"], reaped)
+            owners = [each.environment for each in mine if each.built]
+            reaped.found = _believed(found, leaving, owners, parameters, reaped)
             if not is_told_only:
                 _remove(engine, reaped)
     except DatabaseError as error:
@@ -73,14 +75,21 @@ def reap_database(
     return reaped
 
 
-def _capped(found: Sequence[Taken], leaving: set[str], cap: int, reaped: Reaped) -> list[Taken]:
+def _believed(
+    found: Sequence[Taken], leaving: set[str], owners: Sequence[str], parameters: Parameters, reaped: Reaped
+) -> list[Taken]:
     """Return what may go: what nobody is known to have left stays if it is suspiciously much."""
-    orphans = [each for each in found if each.environment not in leaving]
-    if len(orphans) <= cap:
+    orphans, cap = [each for each in found if each.environment not in leaving], parameters["cap"]
+    text = ""
+    if any(each.built for each in orphans):
+        text = doubts_of_clones(owners, {*parameters["living"], *leaving}, yes=False)
+    if not text and len(orphans) > cap:
+        names = ", ".join(each.name for each in orphans[:3])
+        text = f"{len(orphans)} clones ({names}, …) have no environment, more than the cap of {cap}"
+        text = f"{text}; `reap --yes`, or a higher `database_reap_cap`, removes them"
+    if not text:
         return list(found)
-    names = ", ".join(each.name for each in orphans[:3])
-    text = f"{len(orphans)} clones ({names}, …) have no environment, more than the cap of {cap}, so all of them stay"
-    reaped.problems.append(("", f"{text}; `reap --yes`, or a higher `database_reap_cap`, removes them"))
+    reaped.problems.append(("", f"clones without an environment stay: {text}"))
     return [each for each in found if each.environment in leaving]
 
 

@@ -1,34 +1,43 @@
-"""Look on the database servers of a site for clones that no environment has."""
+"""What the database servers of a site hold for its environments, looked up as a whole and removed one by one."""
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from layersite.data.reap import reap_database
-from layersite.database.clone import Taken
-from layersite.model.errors import PartialError
+from layersite.database.clone import Taken, engine_of, reap
+from layersite.model.errors import DatabaseError
 from layersite.model.site import Site
 
-__all__ = ["sweep"]
-
-_GRACE_MINUTES = 60
+__all__ = ["Held", "Servers"]
 
 
-def sweep(site: Site, living: Collection[str], *, apply: bool = False, yes: bool = False) -> list[Taken]:
-    """Return what none of the `living` environments has, removed if `apply`; beyond the site's cap only with `yes`.
+@dataclass(frozen=True)
+class Held:
+    """What was found of the databases that could be asked, and why others could not."""
 
-    Raises:
-        PartialError: something could not be looked at or removed; the rest was.
-    """
-    parameters = {
-        "site": site.environments.url,
-        "prefix": site.cluster.namespace_prefix,
-        "living": sorted(living),
-        "grace_minutes": _GRACE_MINUTES,
-        "cap": 1_000_000 if yes else max(site.safety.removals, len(living) * site.safety.percent // 100),
-    }
-    reaped = [
-        reap_database(name, database.engine, {}, parameters, is_told_only=not apply)
-        for name, database in sorted(site.databases.items())
-    ]
-    if problems := [text for one in reaped for _, text in one.problems]:
-        raise PartialError("; ".join(problems))
-    return [each for one in reaped for each in one.found]
+    taken: Sequence[Taken] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The database servers of a site, whose clones bear the address of its repository as `site` has it."""
+
+    site: Site
+
+    def look(self) -> Held:
+        """Return everything that runs of the site have made; a server that cannot be asked hides nothing else."""
+        taken, problems = list[Taken](), {}
+        for name, database in sorted(self.site.databases.items()):
+            try:
+                with engine_of(name, database.engine) as engine:
+                    found = engine.taken(self.site.environments.url, self.site.cluster.namespace_prefix)
+            except DatabaseError as error:
+                problems[name] = str(error)
+            else:
+                taken += [each for each in found if each.database == name]
+        return Held(taken, problems)
+
+    def drop(self, found: Taken) -> None:
+        """Remove one clone, or its remains. Raises DatabaseError."""
+        with engine_of(found.database, self.site.databases[found.database].engine) as engine:
+            reap(engine, found)

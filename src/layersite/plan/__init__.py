@@ -8,7 +8,7 @@ from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
 from layersite.plan.obey import answers, obey
-from layersite.plan.orphans import Orphan, doubts, find_orphans
+from layersite.plan.orphans import Orphan, doubts, doubts_of_clones, find_orphans, too_many
 from layersite.plan.preempt import idle, victims
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
@@ -30,6 +30,7 @@ __all__ = [
     "chosen_name",
     "decide_slice",
     "doubts",
+    "doubts_of_clones",
     "failed_in_wave",
     "find_orphans",
     "group",
@@ -53,6 +54,7 @@ __all__ = [
     "queue",
     "relock",
     "remove",
+    "too_many",
     "touched_apps",
     "victims",
 ]

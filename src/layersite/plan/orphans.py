@@ -1,12 +1,12 @@
 """What is in the cluster without an environment in the repository, and whether the listings can be believed: pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.site import Site
 
-__all__ = ["Orphan", "doubts", "find_orphans"]
+__all__ = ["Orphan", "doubts", "doubts_of_clones", "find_orphans", "too_many"]
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,44 @@ def doubts(
 ) -> str:
     """Say why nothing may be removed, nothing if all is well: a listing that lost half cannot be believed.
 
-    `yes` lifts the cap on how much goes in one run, never the doubt about a listing.
+    `yes` believes the repository, which people can look at, never a listing of the cluster.
     """
     alive = [name for name, each in current.items() if isinstance(each, Environment) and each.cluster == cluster]
     seen = {
         "namespaces": sum(site.namespace(name) in namespaces for name in alive),
         "Applications": sum(site.application(name) in applications for name in alive),
     }
+    going = any(orphan.stone for orphan in orphans)
     for what, count in seen.items():
-        if len(alive) > 1 and count * 2 < len(alive):
+        if (going or len(alive) > 1) and _is_halved(count, len(alive)):
             return f"the cluster shows {what} of {count} of {len(alive)} environments, so its listing is not believed"
-    going = sum(orphan.stone is not None for orphan in orphans)
     if going and not alive and not yes:
         return "the environments repository holds no environment, which may be a mistake; `--yes` believes it"
-    cap = max(site.safety.removals, len(alive) * site.safety.percent // 100)
-    if going > cap and not yes:
-        return f"{going} namespaces would go in one run, more than the cap of {cap}; `--yes` does it"
     return ""
+
+
+def doubts_of_clones(owners: Collection[str], known: Container[str], yes: bool) -> str:
+    """Say why no clone may be removed, nothing if all is well: a repository that lost half cannot be believed.
+
+    `owners` are the environments of all clones, `known` those that the repository holds. `yes` believes it, as someone
+    who looked at the repository can.
+    """
+    count = sum(owner in known for owner in owners)
+    if yes or not _is_halved(count, len(owners)):
+        return ""
+    text = f"the environments repository knows the environments of {count} of {len(owners)} clones"
+    return f"{text}, which may be a mistake; `reap --yes` believes it"
+
+
+def too_many(site: Site, current: Mapping[str, Environment | Tombstone], going: Collection[str]) -> str:
+    """Say why one run may not remove what is left of all of `going`, nothing if it may."""
+    alive = sum(isinstance(each, Environment) for each in current.values())
+    cap = max(site.safety.removals, alive * site.safety.percent // 100)
+    if len(going) <= cap:
+        return ""
+    return f"what is left of {len(going)} environments would go in one run, more than the cap of {cap}; `--yes` does it"
+
+
+def _is_halved(shown: int, known: int) -> bool:
+    """Whether a listing shows so little of what another one knows that it is not believed."""
+    return shown * 2 < known

@@ -16,6 +16,8 @@ import pygit2
 
 from layersite.argocd.model import Result
 from layersite.argocd.received import Application
+from layersite.data.sweep import Held
+from layersite.database.clone import Taken
 from layersite.model.database import Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import ArgoCDError
@@ -100,6 +102,14 @@ class Cluster:
         self.step(f"before removing {kind} {name}")
         (self.folder / kind / name).unlink(missing_ok=True)
         self.step(f"after removing {kind} {name}")
+
+    def look(self) -> Held:
+        """Return what the database server holds."""
+        found = sorted(self.held("databases"))
+        return Held([Taken(each, each.removeprefix("env-"), "stock", "2026-01-01T00:00:00Z") for each in found])
+
+    def drop(self, found: Taken) -> None:
+        self.remove("databases", found.name)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ class Scene:
         self.opened()
         for number in (7, 8):
             self.cluster.happen("namespaces", f"env-shop-{number}")
+        self.cluster.happen("databases", "env-shop-8")
 
 
 CASES: dict[str, tuple[Callable[[Scene], None], str]] = {
@@ -108,6 +109,7 @@ CASES: dict[str, tuple[Callable[[Scene], None], str]] = {
     "reap": (Scene.lose, "reap"),
 }
 NOTHING_LEFT = ("close", "teardown")
+ONLY_SHOP_1 = [f"cluster/{kind}/env-shop-1" for kind in ("applications", "databases", "namespaces", "secrets")]
 
 
 @pytest.fixture(params=["Store", "FoldingStore"])
@@ -126,6 +128,7 @@ def check(scene: Scene, case: str, every: int) -> None:
     undisturbed, steps = scene.state(), scene.fate.steps()
     assert undisturbed["refs"] == ["refs/heads/main"]
     assert case not in NOTHING_LEFT or undisturbed["cluster"] == []
+    assert case != "reap" or undisturbed["cluster"] == ONLY_SHOP_1
     for last in range(len(steps), 0, -every):
         scene.restore()
         assert scene.run(verb, last) == -signal.SIGKILL, steps[last - 1]

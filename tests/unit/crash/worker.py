@@ -64,7 +64,8 @@ def work(folder: Path, url: str, kind: str, verb: str) -> None:
     argocd = Argo(cluster, folder / "environments.git")
     bot = make_bot(site, url, store, argocd, lambda: now)
     namespaces = {namespace: namespace.removeprefix("env-") for namespace in cluster.held("namespaces")}
-    reaper = Reaper(site, store.read, argocd.applications, lambda: namespaces, Books(cluster).reap)
+    look = {"in-cluster": lambda: namespaces}
+    reaper = Reaper(site, store.read, argocd.applications, look, Books(cluster).reap, cluster)
     verbs: dict[str, Callable[[], object]] = {
         "reconcile": bot.reconcile,
         "teardown": lambda: bot.teardown(NAME),
