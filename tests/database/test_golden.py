@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from layersite.cli import main
+from tests.database.building import Build
 from tests.database.server import Server
 
 SITE = """
@@ -51,6 +52,32 @@ def test_the_proposed_contract_of_pagila_gives_a_golden(
     for what in ("SOURCE", "KEY"):
         monkeypatch.delenv(f"LAYERSITE_DATABASE_PAGILA_{what}")
     assert golden["name"] in layersite("list", "pagila").output
+
+
+PEOPLE = """
+CREATE TYPE home AS (street text, number int); CREATE TYPE mood AS ENUM ('calm', 'cross');
+CREATE TABLE customer (id int PRIMARY KEY, phone bigint, ssn integer NOT NULL, iban numeric UNIQUE, mood mood,
+    salary numeric(9, 2), home point, place point NOT NULL, device macaddr, lives home, desk text, phones bigint[],
+    words tsvector[] NOT NULL, lat real, opens time, status text, tries int NOT NULL);
+INSERT INTO customer SELECT n, 4930123456 + n, 123456 + n, 98765432 + n, 'calm', 45678.90, '(52,13)', '(52,13)',
+    '08:00:2b:01:02:03', '(Lane,4)', CASE n % 2 WHEN 0 THEN 'Ann' ELSE 'Bert' END, ARRAY[4930123456],
+    ARRAY[to_tsvector('secret')], 52.5, '9:00', CASE n % 2 WHEN 0 THEN 'new' ELSE 'paid' END, n
+FROM generate_series(1, 60) n;
+"""
+
+
+def test_nothing_of_somebody_is_kept_by_the_proposed_contract(build: Build) -> None:
+    golden = build(PEOPLE)
+    masked = "phone < 4930123457 OR phone > 4930123516, ssn - 123456 <> id, iban - 98765432 <> id, salary <> 45678.90"
+    assert golden.value(f"SELECT ({masked.replace(', ', ') AND (')}) FROM customer WHERE id = 7")
+    emptied = golden.rows(
+        "SELECT count(home), count(device), count(lives), count(desk), max(array_length(words, 1)) FROM customer"
+    )
+    assert emptied == [(0, 0, 0, 0, None)]
+    assert golden.value("SELECT count(*) FROM information_schema.columns WHERE column_name = 'place'") == 0
+    assert golden.value("SELECT count(*) FROM customer WHERE 4930123456 = ANY (phones) OR lat = 52.5") == 0
+    kept = "SELECT DISTINCT mood::text, opens::text, status, tries - id FROM customer WHERE id = 4"
+    assert golden.rows(kept) == [("calm", "09:00:00", "new", 0)]
 
 
 def test_a_new_column_stops_the_build_and_says_what_to_add(layersite: Command, postgres: Server, pagila: str) -> None:

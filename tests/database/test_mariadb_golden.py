@@ -137,6 +137,20 @@ SHOP = (
 CONTRACT = {"customer": {"id": "keep", "email": {"mask": "email"}, "note": "keep"}}
 
 
+def test_nothing_of_somebody_is_kept_by_the_proposed_contract(source: MariaDBServer, mariadb: MariaDBServer) -> None:
+    columns = (
+        "phone bigint, ssn int, salary decimal(9,2), home point, place point NOT NULL, mood enum('calm'), opens time"
+    )
+    row = "(1, 4930123456, 123456, 45678.90, point(52, 13), point(52, 13), 'calm', '9:00')"
+    source.create("people", f"CREATE TABLE customer (id int PRIMARY KEY, {columns}); INSERT INTO customer VALUES {row}")
+    name = make(wish(source, mariadb, "people")).golden.name
+    seen = (
+        "SELECT phone <> 4930123456, ssn <> 123456, salary <> 45678.90, home IS NULL, mood, hour(opens) FROM customer"
+    )
+    assert mariadb.ask(seen, name) == [(1, 1, 1, 1, "calm", 9)]
+    assert mariadb.ask("SHOW COLUMNS FROM customer LIKE 'place'", name) == []
+
+
 def test_an_unlisted_column_stops_the_build(source: MariaDBServer, mariadb: MariaDBServer) -> None:
     source.create("shop", SHOP)
     before = databases(mariadb)

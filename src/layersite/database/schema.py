@@ -10,7 +10,19 @@ __all__ = ["Column", "Family", "Kind", "Reference", "Relation", "Schema"]
 
 Kind = Literal["table", "partitioned", "partition", "view", "matview", "foreign"]
 Family = Literal[
-    "text", "integer", "decimal", "float", "uuid", "json", "date", "timestamp", "inet", "bytes", "boolean", "other"
+    "text",
+    "integer",
+    "decimal",
+    "float",
+    "uuid",
+    "json",
+    "date",
+    "timestamp",
+    "inet",
+    "bytes",
+    "boolean",
+    "enum",
+    "other",
 ]
 
 

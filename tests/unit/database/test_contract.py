@@ -124,16 +124,97 @@ def test_what_is_proposed_covers_the_schema_and_keeps_no_text() -> None:
 
 
 def test_values_tell_what_names_do_not() -> None:
-    column = Column("contact", "text", "text")
+    column = Column("remark", "text", "text")
     schema = Schema({"public.t": relation("public.t", column)})
-    mails = propose(schema, lambda _: {"contact": ["a@b.de", "c@d.org", "unknown"]})
-    states = propose(schema, lambda _: {"contact": ["new", "paid", "sent"] * 20})
-    unknown = propose(schema, lambda _: {"contact": ["met her in May", "prefers mail"]})
-    assert [as_data(each)["public.t"]["contact"] for each in (mails, states, unknown)] == [
+    mails = propose(schema, lambda _: {"remark": ["a@b.de", "c@d.org", "unknown"]})
+    states = propose(schema, lambda _: {"remark": ["new", "paid", "sent"] * 20})
+    unknown = propose(schema, lambda _: {"remark": ["met her in May", "prefers mail"]})
+    assert [as_data(each)["public.t"]["remark"] for each in (mails, states, unknown)] == [
         {"mask": "email"},
         "keep",
         "null",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "action"),
+    [
+        ("desk", ["Ann", "Bert"] * 100, "null"),
+        ("sales_rep", ["ann", "bert"] * 3, "null"),
+        ("owner", ["ann", "bert"] * 100, "null"),
+        ("status", ["On hold", "Sent"] * 3, "keep"),
+        ("flow", ["on-hold", "sent"] * 20, "keep"),
+        ("flow", ["on-hold", "sent"] * 19, "null"),
+    ],
+    ids=["names, often", "names, seldom", "of people", "called so", "words, often", "words, seldom"],
+)
+def test_repeated_values_are_states_only_where_name_or_count_say_so(name: str, values: list[str], action: str) -> None:
+    schema = Schema({"public.t": relation("public.t", Column(name, "text", "text"))})
+    assert as_data(propose(schema, lambda _: {name: values}))["public.t"] == {name: action}
+
+
+HASHED = {"mask": "identifier"}
+
+
+@pytest.mark.parametrize(
+    ("column", "action"),
+    [
+        (Column("phone", "bigint", "integer", length=18), HASHED),
+        (Column("phones", "bigint[]", "integer", array=True, length=18), HASHED),
+        (Column("ssn", "integer", "integer", nullable=False, length=9), HASHED),
+        (Column("iban", "numeric", "decimal"), HASHED),
+        (Column("national_id", "integer", "integer", length=9), HASHED),
+        (Column("mobile", "double precision", "float"), "null"),
+        (Column("reset_token", "uuid", "uuid"), HASHED),
+        (
+            Column("salary", "numeric(10,2)", "decimal", length=10, scale=2),
+            {"mask": "number", "min": 1000, "max": 90000},
+        ),
+        (Column("income", "smallint", "integer", length=4), {"mask": "number", "min": 1000, "max": 9999}),
+        (Column("age", "numeric(2,2)", "decimal", length=2, scale=2), HASHED),
+        (Column("lat", "double precision", "float"), {"mask": "number", "min": -90, "max": 90}),
+        (Column("date_of_birth", "date[]", "date", array=True), "null"),
+        (Column("home", "point", "other"), "null"),
+        (Column("home", "point", "other", nullable=False), "drop"),
+        (Column("device", "macaddr", "other"), "null"),
+        (Column("words", "tsvector[]", "other", array=True), "null"),
+        (Column("words", "tsvector[]", "other", nullable=False, array=True), {"mask": "constant", "value": "{}"}),
+        (Column("words", "tsvector", "other", nullable=False), {"mask": "constant", "value": ""}),
+        (Column("notes", "jsonb[]", "json", nullable=False, array=True), {"mask": "constant", "value": "{}"}),
+        (Column("worth", "money", "other"), "null"),
+        (Column("address_id", "integer", "integer", length=9), "keep"),
+        (Column("login_count", "integer", "integer", length=9), "keep"),
+        (Column("tax_rate", "numeric(5,2)", "decimal", length=5, scale=2), "keep"),
+        (Column("email_verified", "tinyint(1)", "integer", length=2), "keep"),
+        (Column("address_kind", "kind", "enum"), "keep"),
+        (Column("opens", "time without time zone", "other"), "keep"),
+        (Column("created_at", "timestamp", "timestamp"), "keep"),
+    ],
+    ids=lambda value: f"{value.name}-{value.type}" if isinstance(value, Column) else "",
+)
+def test_names_and_types_speak_for_every_column(column: Column, action: Any) -> None:
+    proposed = as_data(propose(Schema({"public.customer": relation("public.customer", column)}), lambda _: {}))
+    assert proposed["public.customer"] == {column.name: action}
+
+
+def test_a_key_that_can_be_neither_kept_nor_masked_takes_its_rows_and_the_references_to_them_along() -> None:
+    place = Column("place", "ltree", "other", nullable=False)
+    schema = Schema(
+        {
+            each.name: each
+            for each in (
+                relation("public.site", place, unique=(("place",),)),
+                relation("public.visit", ID, Column("place", "ltree", "other")),
+                relation("public.room", ID, place),
+            )
+        },
+        tuple(Reference(f"public.{name}", ("place",), "public.site", ("place",)) for name in ("visit", "room")),
+    )
+    assert as_data(propose(schema, lambda _: {})) == {
+        "public.room": "drop",
+        "public.site": "drop",
+        "public.visit": {"id": "keep", "place": "null"},
+    }
 
 
 def test_the_reference_explains_every_rule() -> None:

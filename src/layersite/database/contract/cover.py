@@ -8,7 +8,7 @@ from layersite.model.contract import Action, Anonymity, Contract, Date, Rule
 from layersite.model.document import Document, near_miss
 from layersite.model.errors import Problem
 
-__all__ = ["check", "unlisted"]
+__all__ = ["check", "misfit", "unlisted"]
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
 _MANY = 2**50
@@ -72,11 +72,12 @@ def _columns(schema: Schema, contract: Contract) -> Found:
             path, column = ("relations", name, listed), relation.columns.get(listed)
             if column is None:
                 yield path, f"{name} has no such column{near_miss(listed, relation.columns)}"
-            elif problem := _misfit(relation, column, action):
+            elif problem := misfit(relation, column, action):
                 yield path, problem
 
 
-def _misfit(relation: Relation, column: Column, action: Action) -> str | None:
+def misfit(relation: Relation, column: Column, action: Action) -> str | None:
+    """Say why `action` cannot be done to `column`, if so."""
     if column.generated and action not in ("keep", "drop"):
         return "it is computed from other columns of its row; it can only be `keep` or `drop`"
     if action == "null" and not column.nullable:

@@ -1,14 +1,16 @@
 """A first contract from names, types, references and a few sampled values: what looks personal is masked or emptied.
 
-It is a start for the people who review it. What it cannot judge, free text and documents above all, it never keeps.
+It is a start for the people who review it. What it cannot judge, free text, documents and types that it does not know,
+it never keeps; numbers, dates and UUIDs it keeps unless their names tell of somebody.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
-from layersite.database.contract.rules import unfit
+from layersite.database.contract.cover import misfit
+from layersite.database.contract.hints import are_states, is_of_a_life, is_plain, measured, named, named_number, shaped
 from layersite.database.schema import Column, Relation, Schema
-from layersite.model.contract import Action, Constant, Date, Identifier, Json, Value
+from layersite.model.contract import Action, Constant, Date, Identifier, Json, Number, Value
 from layersite.model.yaml import Yaml
 
 __all__ = ["Samples", "as_data", "propose"]
@@ -16,31 +18,8 @@ __all__ = ["Samples", "as_data", "propose"]
 Samples = Callable[[Relation], Mapping[str, Sequence[str]]]
 """Gives some values of each column of a relation, as text."""
 
-_NAMES: tuple[tuple[str, str], ...] = (
-    (r"(^|_|e)mail($|_|address)", "email"),
-    (r"phone|mobile|fax|(^|_)tel($|_)", "phone"),
-    (r"iban|account_?(no|number)|card_?(no|number)", "iban"),
-    (r"(^|_)ip($|_)|ip_?addr|remote_addr", "ip"),
-    (r"(first|given|fore|middle)_?name", "first_name"),
-    (r"(last|sur|family)_?name", "last_name"),
-    (r"company|employer|organi[sz]ation", "company"),
-    (r"street|address|addr(_?line)?_?\d?$", "street"),
-    (r"(^|_)(city|town)($|_)", "city"),
-    (r"post(al)?_?code|(^|_)zip", "postal_code"),
-    (r"user_?name|login|nick|(^|_)(ssn|national|passport|tax|licen[cs]e|vat)", "identifier"),
-    (r"password|secret|token|hash|salt|api_?key|(^|_)key$", "identifier"),
-    (r"(full|display|contact|customer|owner)_?name$", "full_name"),
-)
-_SHAPES: tuple[tuple[str, str], ...] = (
-    (r"[^@\s]+@[^@\s]+\.[^@\s]+", "email"),
-    (r"\+?[\d][\d ()/.-]{8,18}\d", "phone"),
-    (r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", "iban"),
-    (r"\d{1,3}(\.\d{1,3}){3}", "ip"),
-)
-_PEOPLE = re.compile(r"customer|user|person|people|employee|staff|patient|contact|member|author|owner|lead|client")
-_BIRTH = re.compile(r"birth|(^|_)dob($|_)|death|hired|joined")
-_PLAIN = 8
-"""A text column of which the sample shows at most so many different values is a list of states, not of people."""
+_WORDY = ("full_name", "first_name", "last_name", "street", "city")
+_EMPTY = ("tsvector", "xml", "hstore")
 
 
 def propose(schema: Schema, samples: Samples) -> dict[str, Action | dict[str, Action]]:
@@ -52,8 +31,7 @@ def propose(schema: Schema, samples: Samples) -> dict[str, Action | dict[str, Ac
         elif relation.kind == "foreign":
             found[name] = "drop"
         elif relation.parent is None:
-            seen = samples(relation)
-            found[name] = {each: _column(relation, column, seen) for each, column in relation.columns.items()}
+            found[name] = _relation(relation, samples(relation))
     _align(schema, found)
     return found
 
@@ -70,71 +48,80 @@ def _plain(action: Action) -> Yaml:
     return action if isinstance(action, str) else action.model_dump(exclude_defaults=True) | {"mask": action.mask}
 
 
-def _column(relation: Relation, column: Column, samples: Mapping[str, Sequence[str]]) -> Action:
+def _relation(relation: Relation, seen: Mapping[str, Sequence[str]]) -> Action | dict[str, Action]:
+    """Return what becomes of each column; a table whose key can be neither kept nor masked goes without its rows."""
+    listed = {name: _column(relation, column, seen.get(name, ())) for name, column in relation.columns.items()}
+    keys = {*relation.primary, *chain.from_iterable(relation.unique)}
+    return "drop" if any(listed[name] == "drop" for name in keys) else listed
+
+
+def _column(relation: Relation, column: Column, seen: Sequence[str]) -> Action:
+    return next(each for each in _candidates(relation, column, seen) if misfit(relation, column, each) is None)
+
+
+def _candidates(relation: Relation, column: Column, seen: Sequence[str]) -> Iterator[Action]:
+    """Give what could become of a column, the best first; what comes last always can."""
     if column.generated:
-        return "keep"
+        yield "keep"
+    yield from _judged(relation, column, seen)
+    yield "null"
+    yield Value(mask="text")
+    yield Identifier(mask="identifier")
+    if column.family == "float":
+        yield Number(mask="number", min=1, max=999)
+    if column.array or column.type in _EMPTY:
+        yield Constant(mask="constant", value="{}" if column.array else "")
+    yield "drop"
+
+
+def _judged(relation: Relation, column: Column, seen: Sequence[str]) -> Iterator[Action]:
+    """Give what a column's name, type and values call for; nothing where they do not tell."""
     if column.family == "text":
-        return _text(relation, column, samples.get(column.name, ()))
-    if column.family == "json":
-        return "null" if column.nullable else Json(mask="json")
-    if column.family == "inet":
-        return Value(mask="ip") if not column.array else _blank(column)
-    if column.family == "bytes":
-        return _blank(column)
-    if column.family == "other" and not column.array and column.type in ("tsvector", "xml", "hstore"):
-        return "null" if column.nullable else Constant(mask="constant", value="")
-    if column.family in ("date", "timestamp") and _BIRTH.search(column.name.lower()):
-        return Date(mask="date", subject=relation.primary[0] if len(relation.primary) == 1 else None)
-    return "keep"
+        yield from _text(relation, column, seen)
+    elif column.family in ("integer", "decimal", "float", "uuid"):
+        yield from _number(relation, column)
+    elif column.family in ("date", "timestamp"):
+        subject = relation.primary[0] if len(relation.primary) == 1 else None
+        yield Date(mask="date", subject=subject) if is_of_a_life(column) else "keep"
+    elif column.family == "json" and not column.nullable:
+        yield Json(mask="json")
+    elif column.family == "inet" and not column.array:
+        yield Value(mask="ip")
+    elif is_plain(column):
+        yield "keep"
 
 
-def _text(relation: Relation, column: Column, seen: Sequence[str]) -> Action:
-    rule = _named(column.name.lower()) or _shaped(seen)
-    if column.name.lower() == "name" and _PEOPLE.search(relation.name.lower()):
-        rule = "full_name"
-    unique = (column.name,) in relation.unique
-    if rule in ("full_name", "first_name", "last_name", "street", "city") and unique:
-        rule = "identifier"
-    wanted = _rule(rule) if rule else None
-    if wanted is not None and unfit(wanted, column) is None:
-        return wanted
-    if wanted is None and not unique and seen and len(set(seen)) <= _PLAIN and len(seen) > 2 * len(set(seen)):
-        return "keep"
-    return (
-        Identifier(mask="identifier")
-        if unique and unfit(Identifier(mask="identifier"), column) is None
-        else _blank(column)
-    )
+def _number(relation: Relation, column: Column) -> Iterator[Action]:
+    number = measured(column) if column.family != "uuid" else None
+    if number:
+        yield number
+    elif named_number(relation, column):
+        yield Identifier(mask="identifier")
+    else:
+        yield "keep"
 
 
-def _blank(column: Column) -> Action:
-    if column.nullable:
-        return "null"
-    return Value(mask="text") if column.family == "text" else Identifier(mask="identifier")
-
-
-def _rule(name: str) -> Value | Identifier:
-    return Identifier(mask="identifier") if name == "identifier" else Value.model_validate({"mask": name})
-
-
-def _named(name: str) -> str | None:
-    return next((rule for pattern, rule in _NAMES if re.search(pattern, name)), None)
-
-
-def _shaped(seen: Sequence[str]) -> str | None:
-    """Return the rule of the shape that most of the values have."""
-    filled = [value for value in seen if value]
-    for pattern, rule in _SHAPES:
-        if filled and sum(bool(re.fullmatch(pattern, value)) for value in filled) * 2 > len(filled):
-            return rule
-    return None
+def _text(relation: Relation, column: Column, seen: Sequence[str]) -> Iterator[Action]:
+    rule, is_unique = named(relation, column) or shaped(seen), (column.name,) in relation.unique
+    if rule and rule != "identifier" and not (is_unique and rule in _WORDY):
+        yield Value.model_validate({"mask": rule})
+    if rule == "identifier" or is_unique:
+        yield Identifier(mask="identifier")
+    elif rule is None and are_states(column, seen):
+        yield "keep"
 
 
 def _align(schema: Schema, found: dict[str, Action | dict[str, Action]]) -> None:
-    """Let both sides of each reference have the same action: that of what is referred to."""
+    """Let both sides of each reference have the same action: that of what is referred to, `null` where that is gone."""
     for _ in range(len(schema.references) + 1):
         for reference in map(schema.rooted, schema.references):
-            mine, theirs = found.get(reference.relation), found.get(reference.target)
+            mine, theirs = found[reference.relation], found[reference.target]
             for column, target in zip(reference.columns, reference.target_columns, strict=True):
-                if isinstance(mine, dict) and isinstance(theirs, dict):
-                    mine[column] = theirs[target]
+                if isinstance(mine, dict):
+                    mine[column] = theirs[target] if isinstance(theirs, dict) else "null"
+            if isinstance(mine, dict) and _is_torn(schema.relations[reference.relation], reference.columns, mine):
+                found[reference.relation] = "drop"
+
+
+def _is_torn(relation: Relation, columns: Sequence[str], listed: Mapping[str, Action]) -> bool:
+    return any(listed[name] == "null" and misfit(relation, relation.columns[name], "null") for name in columns)

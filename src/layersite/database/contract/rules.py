@@ -94,8 +94,8 @@ def unfit(rule: Rule, column: Column) -> str | None:
     families = _FAMILIES.get(rule.mask, ("text",) if isinstance(rule, Value) else None)
     if families and column.family not in families:
         return f"`{rule.mask}` makes {' or '.join(families)}, and this column is {column.type}"
-    if isinstance(rule, Json) and column.array:
-        return "`json` masks one document, and this column is a list of them"
+    if isinstance(rule, Json | Date) and column.array:
+        return f"`{rule.mask}` masks one {'date' if isinstance(rule, Date) else 'document'}, not a list of them"
     if column.family != "text" or column.length is None:
         return None
     longest = shape(rule, column).longest or (_SHORTEST_IDENTIFIER if isinstance(rule, Identifier) else 0)

@@ -48,6 +48,7 @@ _FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("datetime", "timestamp"), "timestamp"),
     **dict.fromkeys(("inet4", "inet6"), "inet"),
     **dict.fromkeys(("float", "double"), "float"),
+    **dict.fromkeys(("enum", "set"), "enum"),
     "decimal": "decimal",
     "date": "date",
     "uuid": "uuid",

@@ -29,7 +29,8 @@ WITH RECURSIVE base AS (
     SELECT b.domain, t.oid, t.typbasetype, CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE b.typmod END
     FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typbasetype <> 0
 )
-SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), coalesce(e.typname, t.typname),
+SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
+    CASE coalesce(e.typtype, t.typtype) WHEN 'e' THEN 'enum' ELSE coalesce(e.typname, t.typname) END,
     e.oid IS NOT NULL,
     CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.typmod END,
     a.attnotnull OR d.typnotnull, a.attgenerated <> ''
@@ -70,6 +71,7 @@ _FAMILIES: dict[str, Family] = {
     "date": "date",
     "bytea": "bytes",
     "bool": "boolean",
+    "enum": "enum",
 }
 _DIGITS = {"int2": 4, "int4": 9, "int8": 18}
 
