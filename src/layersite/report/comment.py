@@ -50,6 +50,8 @@ _MARKUP = re.compile(r"[-<>`@#!()\[\]]")
 _LONGEST = 60_000
 """Characters; forges refuse comments beyond 65,536."""
 
+_EXTEND = "the comment `/layersite extend 24h because …` adds to it"
+
 Mark = dict[str, str | int]
 """What a comment remembers for the next run: `state`, `generation`, `summary`, `since`."""
 
@@ -68,8 +70,7 @@ def warning(standing: Standing) -> tuple[str, str] | None:
     if lease is None or not lease.warned:
         return None
     title = f"### ⏰ Environment {span(standing.name)} ends at {lease.until}"
-    mend = "A new commit renews it, and the comment `/layersite extend 24h because …` adds to it."
-    return f"{standing.name} ends {lease.until}", f"{title}\n\n{mend}\n"
+    return f"{standing.name} ends {lease.until}", f"{title}\n\nA new commit renews it, and {_EXTEND}.\n"
 
 
 def status(standing: Standing) -> tuple[Literal["pending", "success", "failure", "error"], str, str]:
@@ -153,7 +154,7 @@ def _life(lease: Lease | None) -> str:
     asked = f" (asked by {span(lease.by or '?')}: {span(lease.reason or '?')})" if lease.by or lease.reason else ""
     if lease.pinned or lease.until is None:
         return f"It is pinned{asked}: nothing but closing the change removes it."
-    return f"It lives until {lease.until}{asked}: every push renews it, closing the change removes it."
+    return f"It lives until {lease.until}{asked}: every push renews it, {_EXTEND}, closing the change removes it."
 
 
 def _answer(answer: Answer) -> str:

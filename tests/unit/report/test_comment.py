@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layersite.model.environment import Environment, Member, Slot, Tombstone
+from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
 from layersite.model.standing import Standing, State, Trouble
 from layersite.report import comment, read_mark, status
 
@@ -63,6 +63,27 @@ def test_what_was_torn_down_by_hand_says_how_it_comes_back() -> None:
     kept = environment().model_dump(include={"name", "cluster", "namespace", "generation", "members"})
     stone = Tombstone(**kept, cause="teardown", reason="torn down")
     assert "A new commit brings it back." in comment(Standing("web-42", "gone", "nothing is left of it", stone))
+
+
+def test_the_plan_is_folded() -> None:
+    plan = ("create: web#42 is open", "```</details>@admin")
+    body = comment(Standing("web-42", "deploying", "it is new", environment(), plan=plan))
+    block = "````\ncreate: web#42 is open\n```</details>@admin\n````"
+    assert f"\n\n<details><summary>Plan</summary>\n\n{block}\n</details>\n" in body
+
+
+@pytest.mark.parametrize("state", ["waiting", "deploying", "ready", "asleep", "failed", "unseen"])
+def test_what_ends_some_day_says_from_the_first_how_it_lives_longer(state: State) -> None:
+    leased = environment().model_copy(update={"lease": Lease(until="2026-01-02T00:00:00Z")})
+    body = comment(Standing("web-42", state, "x", leased))
+    (line,) = [line for line in body.splitlines() if line.startswith("It lives until 2026-01-02T00:00:00Z: ")]
+    assert "`/layersite extend 24h because …`" in line
+
+
+@pytest.mark.parametrize("lease", [None, Lease(pinned=True)])
+def test_what_has_no_end_is_not_said_to_be_extended(lease: Lease | None) -> None:
+    kept = environment().model_copy(update={"lease": lease})
+    assert "extend" not in comment(Standing("web-42", "ready", "x", kept))
 
 
 def test_a_plain_sentence_is_left_as_it_is() -> None:
