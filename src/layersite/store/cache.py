@@ -12,6 +12,7 @@ import pygit2
 
 from layersite.model.errors import StoreError
 from layersite.store.clone import BrokenCloneError, Clone
+from layersite.store.refusal import explain
 
 __all__ = ["Cache"]
 
@@ -33,17 +34,23 @@ class Cache:
         """
         with self._locked():
             try:
-                return operation(self._open(self._paths()[-1:]))
-            except (pygit2.GitError, KeyError, BrokenCloneError):
-                broken = self._paths()
-            try:
-                result = operation(self._open([]))
-            except (pygit2.GitError, BrokenCloneError) as error:
+                return self._use(operation)
+            except BrokenCloneError as error:
                 raise StoreError(str(error)) from error
-            # Only now: a clone made right after removing a large one is ten times slower on ext4.
-            for path in broken:
-                shutil.rmtree(path, ignore_errors=True)
-            return result
+            except (pygit2.GitError, OSError) as error:
+                text = f"the cache folder `{self._folder}` cannot be used: {explain(str(error)).message}"
+                raise StoreError(text) from error
+
+    def _use(self, operation: Callable[[Clone], T]) -> T:
+        try:
+            return operation(self._open(self._paths()[-1:]))
+        except (pygit2.GitError, KeyError, BrokenCloneError):
+            broken = self._paths()
+        result = operation(self._open([]))
+        # Only now: a clone made right after removing a large one is ten times slower on ext4.
+        for path in broken:
+            shutil.rmtree(path, ignore_errors=True)
+        return result
 
     def beside(self, kind: str) -> Path:
         """Return the path of a file of this `kind` beside the clones, to be used while `use` runs."""

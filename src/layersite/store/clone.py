@@ -147,13 +147,20 @@ class Clone:
         return refusal
 
     def move(self, refs: Mapping[str, tuple[str, str]]) -> Refusal | None:
-        """Move each of the host's `refs` from one commit to another (empty: there is none), all or none."""
+        """Move each of the host's `refs` from one commit to another (empty: there is none), all or none.
+
+        Raises:
+            BrokenCloneError: what was just written is not here, as libgit2 may leave it where a disk is nearly full.
+        """
         leases = [f"--force-with-lease={ref}:{before}" for ref, (before, _) in refs.items()]
         atomic = ["--atomic"] if len(refs) > 1 else []
         try:
             self.git("push", *atomic, *leases, "--", self._url, *(f"{after}:{ref}" for ref, (_, after) in refs.items()))
         except ToolError as error:
-            return explain(error.stderr if isinstance(error, CommandError) else str(error))
+            said = error.stderr if isinstance(error, CommandError) else str(error)
+            if re.search("^fatal: bad object", said, re.MULTILINE):
+                raise BrokenCloneError(redact(said)) from None
+            return explain(said)
         return None
 
     def contains(self, tip: pygit2.Oid, commit: pygit2.Oid) -> bool:

@@ -16,9 +16,11 @@ _UNSURE = re.compile(
     r"unexpected disconnect|hung up unexpectedly|early EOF|RPC failed|Connection reset|Broken pipe"
     r"|returned error: 50[0234]"
 )
+_FULL = r"No space left on device|[Dd]isk quota exceeded|disk full|couldn't write '.*\.lock'"
+"""The last is all that git says of a ref for which there is no room."""
 _FATAL = (
     (
-        r"No space left on device|[Dd]isk quota exceeded|disk full",
+        _FULL,
         "a disk is full",
         "free space where the repository (or, without `remote:` before the line, this run's cache) lies",
     ),
@@ -84,7 +86,7 @@ def explain(stderr: str) -> Refusal:
     if _HOOK.search(said):
         text = "a rule of the host refused the push; satisfy it, or exempt the bot's account from it"
         return Refusal("fatal", _quoting(text, "\n".join(re.findall(r"^remote: *(.*\S)", said, re.MULTILINE)) or said))
-    if _RACE.search(said) and "No space left on device" not in said:
+    if _RACE.search(said) and not re.search(_FULL, said):
         return Refusal("race", _quoting("another writer was first", said))
     for pattern, what, mend in _FATAL:
         if re.search(pattern, said):

@@ -12,6 +12,7 @@ from layersite.store import Committed, Store
 from layersite.store.refusal import explain
 
 from .conftest import MakeStore, Remote
+from .test_commit import blobs_of
 from .writer import adding, removing
 
 KILL_THE_SERVER = "kill -9 $PPID"
@@ -148,6 +149,19 @@ def test_a_lost_acknowledgement_counts_as_success(store: Store, remote: Remote) 
     assert remote.commits() == 1
 
 
+@pytest.mark.parametrize("hook", ["pre-receive", "update"])
+def test_a_server_that_dies_before_the_branch_moved_is_asked_again(hook: str, store: Store, remote: Remote) -> None:
+    store.commit(adding("keep"), "before")
+    remote.hook(hook, f'{{ echo "$1"; cat; }} | grep -q refs/heads/main && mkdir died && {KILL_THE_SERVER}\nexit 0')
+    committed = store.commit(adding("web-42"), "add")
+    assert (remote.path / "died").exists()
+    assert committed == Committed(remote.git("rev-parse", "main").strip(), ("web-42",), ())
+    assert remote.blobs() == blobs_of("keep") | blobs_of("web-42")
+    assert remote.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+    assert remote.commits() == 2
+    remote.git("fsck", "--strict")
+
+
 def test_what_was_removed_after_a_lost_acknowledgement_stays_removed(make_store: MakeStore, remote: Remote) -> None:
     remote.hook("post-receive", KILL_THE_SERVER)
     other = make_store("theirs")
@@ -215,6 +229,12 @@ def test_a_lost_race_is_worth_another_attempt(reason: str) -> None:
             "remote: fatal: write error: No space left on device\n" + REJECTED.format("failed to update ref"),
             "a disk is full",
             id="full disk of the host",
+        ),
+        pytest.param(
+            "remote: error: cannot update ref 'refs/heads/main': couldn't write '/envs.git/./refs/heads/main.lock'\n"
+            + REJECTED.format("atomic transaction failed"),
+            "a disk is full",
+            id="no room for a ref on the host",
         ),
         pytest.param(
             "error: unable to write file ./objects/1a/2b: No space left on device",
