@@ -1,9 +1,11 @@
 """A build that is killed leaves nothing that anyone can use, and the next one puts everything right."""
 
 import signal
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -44,6 +46,20 @@ def wished(postgres: Server) -> Iterator[Wish]:
 def build_at(uri: str, wished: Wish) -> None:
     assert isinstance(wished.engine, PostgreSQL)
     build(replace(wished, engine=replace(wished.engine, server=uri)), datetime.now(UTC), lambda _: None)
+
+
+def build_of(uri: str, wished: Wish, folder: Path) -> None:
+    assert isinstance(wished.engine, PostgreSQL)
+    tempfile.tempdir = str(folder)
+    build(replace(wished, engine=replace(wished.engine, source=uri)), datetime.now(UTC), lambda _: None)
+
+
+def test_the_schema_of_a_killed_run_goes_with_the_next(postgres: Server, wished: Wish, tmp_path: Path) -> None:
+    given = (build_of, postgres.uri("killed") + "?sslmode=disable", wished, tmp_path)
+    assert run_until(b"LOCK TABLE public.customer", *given)[0] == -signal.SIGKILL
+    assert len([*tmp_path.glob("layersite-*/*")]) == 1
+    assert run_until(0, *given)[0] == 0
+    assert [*tmp_path.glob("layersite-*/*")] == []
 
 
 @pytest.mark.parametrize("word", STEPS.values(), ids=STEPS)

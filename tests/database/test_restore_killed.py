@@ -1,8 +1,10 @@
 """Bringing a golden from another server may be killed at any statement on either: the next run ends right."""
 
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -46,6 +48,11 @@ def bring_from(source: str, target: str, golden: str) -> None:
     bring_to(target, source, golden)
 
 
+def bring_in(source: str, target: str, golden: str, folder: Path) -> None:
+    tempfile.tempdir = str(folder)
+    bring_to(target, source, golden)
+
+
 @pytest.mark.parametrize("word", [b"COPY public.", b"RENAME TO", b"IS_TEMPLATE true"])
 def test_what_was_killed_on_the_server_of_the_clones_is_brought_by_the_next_run(
     postgres: Server, other: Server, golden: Golden, word: bytes
@@ -61,6 +68,17 @@ def test_what_was_killed_on_the_server_of_the_goldens_is_brought_by_the_next_run
     remove(other)
     assert run_until(b"COPY public.", bring_from, uri(postgres), uri(other), golden.name)[0] == -signal.SIGKILL
     is_right(postgres, other, golden)
+
+
+def test_the_dump_of_a_killed_run_goes_with_the_next(
+    postgres: Server, other: Server, golden: Golden, tmp_path: Path
+) -> None:
+    remove(other)
+    given = (bring_in, uri(postgres), uri(other), golden.name, tmp_path)
+    assert run_until(b"COPY public.", *given)[0] == -signal.SIGKILL
+    assert len([*tmp_path.glob("layersite-*/*")]) == 1
+    assert run_until(0, *given)[0] == 0
+    assert [*tmp_path.glob("layersite-*/*")] == []
 
 
 @pytest.mark.stress

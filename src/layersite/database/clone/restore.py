@@ -6,13 +6,12 @@ A golden lets nobody in, so a copy of it is dumped, under a name that says whose
 import hashlib
 import os
 import secrets
-import tempfile
-from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database.clone.postgresql import PostgreSQL
+from layersite.database.folder import private_folder
 from layersite.database.ledger import replaced
 from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError
@@ -52,8 +51,8 @@ def fetch(source: PostgreSQL, target: PostgreSQL, golden: str) -> None:
 
 
 def _bring(source: PostgreSQL, target: PostgreSQL, golden: Golden, private: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
-        dump = str(Path(folder, "dump"))
+    with private_folder() as folder:
+        dump = str(folder / "dump")
         source.copy(golden.name, private, source.user)
         try:
             _run(source, private, "pg_dump", "-Fd", f"-j{_JOBS}", "-f", dump, *_LEFT_OUT)

@@ -4,12 +4,12 @@ What a golden shall not have is left out and named; what nobody has thought of i
 """
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from layersite.database.folder import private_folder
 from layersite.database.golden.postgresql.connect import without_password
 from layersite.model.errors import DatabaseError
 from layersite.process import run
@@ -67,8 +67,8 @@ def archive(uri: str, snapshot: str) -> Archive:
 @contextmanager
 def _dump(uri: str, snapshot: str) -> Iterator[Path]:
     target, secret = without_password(uri)
-    with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
-        file = Path(folder, "schema")
+    with private_folder() as folder:
+        file = folder / "schema"
         argv = [
             "pg_dump",
             "--format=custom",
