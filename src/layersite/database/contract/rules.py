@@ -49,7 +49,7 @@ _VALUES = {
 }
 _IDENTIFIERS: dict[Family, Shape] = {
     "text": Shape("[0-9a-f]{8,24}", 16**24),
-    "uuid": Shape("[0-9a-f-]{36}", 16**32),
+    "uuid": Shape("[0-9a-f-]{36}", 16**30),
     "bytes": Shape(None, 16**32),
 }
 _FAMILIES: dict[str, tuple[Family, ...]] = {

@@ -147,7 +147,7 @@ def _value(rule: Rule, hashed: str, text: str, column: Column | None) -> str:
 
 def _identifier(hashed: str, column: Column) -> str:
     if column.family == "uuid":
-        return f"LEFT({hashed}, 32)"
+        return f"INSERT(INSERT(LEFT({hashed}, 32), 13, 1, '4'), 17, 1, '8')"  # the server refuses some other versions
     if column.family == "bytes":
         return f"UNHEX(LEFT({hashed}, {2 * min(column.length or 16, 16)}))"
     if column.family == "text":

@@ -134,7 +134,7 @@ def _value(rule: Rule, hashed: str, text: str, column: Column | None) -> str:
 
 def _identifier(hashed: str, column: Column) -> str:
     if column.family == "uuid":
-        return f"encode(substr({hashed}, 1, 16), 'hex')"
+        return f"overlay(overlay(encode(substr({hashed}, 1, 16), 'hex') PLACING '4' FROM 13) PLACING '8' FROM 17)"
     if column.family == "bytes":
         return f"substr({hashed}, 1, 16)"
     if column.family == "text":
