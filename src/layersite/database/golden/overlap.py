@@ -6,12 +6,13 @@ share of all hashes, so a survivor is as likely to be seen as any other value.
 """
 
 import math
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
+from layersite.database.golden.chance import Meeting
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
 
@@ -22,21 +23,28 @@ _SAMPLE = 100_000
 DISTINCTIVE = ("email", "phone", "iban", "ip", "identifier", "street")
 """Rules for values that stand for one person: they may not be found in any other column either."""
 SHORTEST = 6
-_SHORTEST_TEXT = 12
-_DEVIATIONS = 6
+"""From how many characters on a value is looked for elsewhere."""
+_ONE = "every row has the same value, which the shapes prove"
+_FEW = "its values are too few to tell a leak from chance, or no kept primary key tells which row is which"
 
 
 @dataclass(frozen=True)
 class Hashes:
-    """Hashes of the different values of a column; of each, one in `share`."""
+    """Hashes of a column, one in `share`: of each different value with its key, the hash of the value alone."""
 
-    values: frozenset[int]
+    values: Mapping[int, int]
     share: int
 
+    @property
+    def different(self) -> int:
+        """Return how many different values they are of."""
+        return len(set(self.values.values()))
+
     def common(self, other: "Hashes") -> int:
-        """Return how many the two have in common, and count only what both would have taken."""
+        """Return how many values the two have in common, and count only what both would have taken."""
         share = max(self.share, other.share)
-        return sum(value % share == 0 for value in self.values & other.values)
+        both = self.values.keys() & other.values.keys()
+        return len({self.values[each] for each in both if each % share == 0})
 
 
 Hasher = Callable[[Relation, str, str, tuple[str, ...], int], Hashes]
@@ -70,6 +78,15 @@ def masked(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Colum
             yield relation, column, "", action
 
 
+@dataclass(frozen=True)
+class _Way:
+    """One way to compare: along the key `pairing`, values from `shortest` characters on, of which there are `size`."""
+
+    pairing: tuple[str, ...]
+    shortest: int
+    size: float
+
+
 def overlap(source: Hasher, golden: Hasher, schema: Schema, contract: Contract) -> Check:
     """No more values of a masked column are in the golden than chance explains."""
     problems: list[str] = []
@@ -78,16 +95,18 @@ def overlap(source: Hasher, golden: Hasher, schema: Schema, contract: Contract) 
     of_golden = cache(lambda relation, name, path, pairing: golden(schema.relations[relation], name, path, pairing, 1))
     for relation, column, path, rule in masked(schema, contract):
         what = _named(relation, column, path)
-        pairing = _pairing(relation, column, rule, contract)
-        if reason := _incomparable(rule, pairing):
-            remarks.append(f"{what}: {reason}")
-            continue
-        looked_at += 1
-        raw = source(relation, column.name, path, pairing, _shortest(rule))
-        made = of_golden(relation.name, column.name, path, pairing)
-        problems += _excess(what, raw, made, _chance(rule, column, raw, made, pairing))
+        raw, made = partial(source, relation, column.name, path), partial(of_golden, relation.name, column.name, path)
+        ways = _ways(relation, column, rule, contract)
+        meetings = (_meeting(raw(way.pairing, way.shortest), made(way.pairing), way) for way in ways)
+        if met := next((each for each in meetings if each.is_telling), None):
+            looked_at += 1
+            if met.is_leak:
+                said = f"are in the golden as they are in the source; chance explains {met.explained:.1f}"
+                problems.append(f"{met.found} values of {what} {said}")
+        else:
+            remarks.append(f"{what}: {_ONE if isinstance(rule, Constant) else _FEW}")
         if rule.mask in DISTINCTIVE:
-            problems += _elsewhere(what, raw, schema, contract, of_golden)
+            problems += _elsewhere(what, raw((), SHORTEST), schema, contract, of_golden)
     return Check(name="overlap", looked_at=looked_at, problems=tuple(problems), remarks=tuple(remarks))
 
 
@@ -95,41 +114,31 @@ def _named(relation: Relation, column: Column, path: str) -> str:
     return f"{relation.name}.{column.name}{f' at {path}' if path else ''}"
 
 
-def _pairing(relation: Relation, column: Column, rule: Rule, contract: Contract) -> tuple[str, ...]:
-    """Return the kept primary key by which a rule with few different values is compared row by row."""
-    is_few = isinstance(rule, (Number, Date, Choice)) or rule.mask == "postal_code"
-    if not is_few or column.array or column.family == "json":
-        return ()
+def _ways(relation: Relation, column: Column, rule: Rule, contract: Contract) -> Iterator[_Way]:
+    """Give the ways to compare a column, the best first: row by row where a rule has few different values."""
     actions = contract.columns(relation.name)
-    return relation.primary if all(actions.get(name) == "keep" for name in relation.primary) else ()
+    is_single = not column.array and column.family != "json"
+    key = relation.primary if is_single and all(actions.get(name) == "keep" for name in relation.primary) else ()
+    size = shape(rule, column).size
+    is_bare = column.family in ("integer", "decimal", "bytes")
+    if isinstance(rule, Date):
+        yield from [_Way(key, 1, math.inf)] if key else []  # none stays where it was
+    elif rule.mask == "text":
+        yield _Way((), 12, size)
+        yield from [_Way(key, 4, 64**2)] if key else []  # two syllables
+    elif not isinstance(rule, Constant):
+        is_few = isinstance(rule, (Number, Choice)) or rule.mask == "postal_code" or is_bare
+        yield _Way(key if is_few else (), SHORTEST if rule.mask in DISTINCTIVE and not is_bare else 1, size)
 
 
-def _incomparable(rule: Rule, pairing: tuple[str, ...]) -> str | None:
-    if isinstance(rule, Constant):
-        return "every row has the same value, which the shapes prove"
-    if isinstance(rule, (Number, Date, Choice)) and not pairing:
-        return "its values are few, and no kept primary key tells which row is which"
-    return None
-
-
-def _shortest(action: Rule) -> int:
-    return 1 if isinstance(action, (Number, Date, Choice)) else _SHORTEST_TEXT if action.mask == "text" else SHORTEST
-
-
-def _chance(action: Rule, column: Column, raw: Hashes, made: Hashes, pairing: tuple[str, ...]) -> float:
-    """Return how many values are expected to be in both by chance."""
-    if isinstance(action, Date):
-        return 0.0
-    size = shape(action, column).size
-    if pairing:
-        return min(len(raw.values), len(made.values)) / size
-    return len(raw.values) * len(made.values) * max(raw.share, made.share) / size
-
-
-def _excess(what: str, raw: Hashes, made: Hashes, chance: float) -> Iterator[str]:
+def _meeting(raw: Hashes, made: Hashes, way: _Way) -> Meeting:
+    """Count different values, not rows: equal ones are masked alike, so chance leaves all of them or none."""
+    if way.pairing:
+        of, chance = int(min(raw.different, way.size)), 1 / way.size
+    else:
+        of, chance = raw.different, min(1, made.different * made.share / way.size)
     found = raw.common(made)
-    if found > chance + _DEVIATIONS * math.sqrt(chance):
-        yield f"{found} values of {what} are in the golden as they are in the source; chance explains {chance:.1f}"
+    return Meeting(found, min(raw.different, made.different, of), of, chance)
 
 
 def _elsewhere(
@@ -173,6 +182,6 @@ def quoted(
             continue
         looked_at += 1
         raw = hashed(relation, column.name, path, (), SHORTEST)
-        if found := len(raw.values & hashes) if raw.share == 1 else among(relation, column, path):
+        if found := len(raw.values.keys() & hashes) if raw.share == 1 else among(relation, column, path):
             problems.append(f"it quotes {found} values of {relation.name}.{column.name}; change that at the source")
     return Check(name="schema", looked_at=looked_at, problems=tuple(problems))

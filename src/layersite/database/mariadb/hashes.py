@@ -33,8 +33,9 @@ def _hashes(
 ) -> Hashes:
     share, (rows, value) = share_of(relation), _values(relation, relation.columns[name], path)
     key = ", CHAR(31), ".join([*(text_of(identifier(each)) for each in pairing), value])
-    sql = f"SELECT DISTINCT {_hash(f'CONCAT({key})')} AS h FROM {rows} WHERE CHAR_LENGTH({value}) >= {shortest}"
-    return Hashes(frozenset(int(row[0]) for row in session.ask(f"{sql} HAVING h % {share} = 0")), share)
+    hashes = f"{_hash(f'CONCAT({key})')} AS h{f', {_hash(value)}' if pairing else ''}"
+    sql = f"SELECT DISTINCT {hashes} FROM {rows} WHERE CHAR_LENGTH({value}) >= {shortest} HAVING h % {share} = 0"
+    return Hashes({int(row[0]): int(row[-1]) for row in session.ask(sql)}, share)
 
 
 def _values(relation: Relation, column: Column, path: str) -> tuple[str, str]:

@@ -29,10 +29,10 @@ def hasher(connection: Connection) -> Hasher:
 
 
 def hashed_values(relation: Relation, column: Column, path: str, pairing: tuple[str, ...] = ()) -> str:
-    """Return the SELECT of a column's hashes from the session's seed, together with the key `pairing`."""
+    """Return the SELECT of a column's hashes from the session's seed: h together with the key `pairing`, v alone."""
     key = " || chr(31) || ".join([*(f"{identifier(each)}::text" for each in pairing), _VALUE])
     values = f'CROSS JOIN LATERAL ({_values(column, path)}) "layersite values"("layersite value")'
-    return f"SELECT {hash_text(key)} AS h FROM {relation.name} {values}"
+    return f"SELECT {hash_text(key)} AS h, {hash_text(_VALUE)} AS v FROM {relation.name} {values}"
 
 
 def _values(column: Column, path: str) -> str:
@@ -66,5 +66,7 @@ def _hashes(
     finite = f" AND isfinite({identifier(name)})" if is_dated else ""
     values = f"{hashed_values(relation, column, path, pairing)} WHERE length({_VALUE}) >= {shortest}{finite}"
     with explained(f"{relation.name} cannot be compared"):
-        rows = connection.execute(f"SELECT DISTINCT h FROM ({values} OFFSET 0) s WHERE h % {share} = 0".encode())
-        return Hashes(frozenset(row[0] for row in rows), share)
+        rows = connection.execute(
+            f"SELECT DISTINCT h, {'v' if pairing else 'h'} FROM ({values} OFFSET 0) s WHERE h % {share} = 0".encode()
+        )
+        return Hashes(dict(rows.fetchall()), share)
