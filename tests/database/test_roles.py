@@ -69,8 +69,8 @@ class Ground:
         databases = [{"name": "shop", "engine": "postgresql"}]
         return self.play("database_reap", "database_reap", *options, environments=going, databases=databases, **more)
 
-    def secret(self, name: str) -> dict[str, str] | None:
-        found = self.cluster.get(f"/api/v1/namespaces/{PREFIX}{name}/secrets/database-shop")
+    def secret(self, name: str, database: str = "shop") -> dict[str, str] | None:
+        found = self.cluster.get(f"/api/v1/namespaces/{PREFIX}{name}/secrets/database-{database}")
         return {key: base64.b64decode(value).decode() for key, value in found["data"].items()} if found else None
 
     def there(self) -> set[str]:
@@ -92,11 +92,12 @@ def ground(tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch) ->
         "environments": {"url": SITE},
         "cluster": {"baseline": {"namespace": "staging"}, "namespace_prefix": PREFIX},
         "exposure": {"domain": "preview.example.com"},
-        "databases": {"shop": {"host": "127.0.0.1", "port": postgres.port}},
+        "databases": {name: {"host": "127.0.0.1", "port": postgres.port} for name in ("shop", "stock")},
     }
     (tmp_path / "layersite.yaml").write_text(dump(site))
     cluster = FakeCluster(*(namespace(f"{PREFIX}{name}", name) for name in ("web-1", "web-2")))
-    monkeypatch.setenv("LAYERSITE_DATABASE_SHOP_SERVER", postgres.uri())
+    for name in ("SHOP", "STOCK"):
+        monkeypatch.setenv(f"LAYERSITE_DATABASE_{name}_SERVER", postgres.uri())
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "ansible"))
@@ -121,6 +122,30 @@ def test_the_role_changes_and_then_changes_nothing(ground: Ground, golden: Golde
     assert ground.clone("web-1", "web-2", golden=golden)[0] == 0
     assert ground.clone("web-1", "web-2", golden=golden, options=("--check", "--diff"))[0] == 0
     assert ground.secret("web-1") == first
+
+
+def test_each_database_of_an_environment_has_its_own_role_and_secret_and_all_go_together(
+    ground: Ground, golden: Golden
+) -> None:
+    goldens = {
+        "shop": golden,
+        "stock": publish(ground.server, "CREATE TABLE shelf AS SELECT 7 AS number", database="stock"),
+    }
+    server = {"engine": "postgresql", "host": "127.0.0.1", "port": ground.server.port}
+    databases = [{"name": name, "golden": each.name, **server} for name, each in goldens.items()]
+    wanted = [{"name": "web-1", "namespace": f"{PREFIX}web-1", "databases": databases}]
+    assert ground.play("database", "database_clone", environments=wanted, timeout=2)[0] == 1
+    secrets = {name: ground.secret("web-1", name) or {} for name in goldens}
+    assert [each["user"] for each in secrets.values()] == ["roles_web_1__shop", "roles_web_1__stock"]
+    for name, query in (("shop", "SELECT count(*) FROM orders"), ("stock", "SELECT 93 + number FROM shelf")):
+        with psycopg.connect(secrets[name]["url"]) as app:
+            assert app.execute(query.encode()).fetchone() == (100,)
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(secrets["shop"]["url"].rpartition("/")[0] + "/roles_web_1__stock")
+    going = [{"name": "web-1", "namespace": f"{PREFIX}web-1", "databases": [*goldens]}]
+    known = [{"name": name, "engine": "postgresql"} for name in goldens]
+    assert ground.play("database_reap", "database_reap", environments=going, databases=known, apply=True)[0] == 1
+    assert ground.there() == set()
 
 
 def test_check_mode_changes_nothing(ground: Ground, golden: Golden) -> None:
