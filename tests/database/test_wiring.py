@@ -3,6 +3,7 @@
 import base64
 import itertools
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -138,7 +139,15 @@ def test_a_clone_is_made_and_reset_by_hand(site: Path, run: Run, postgres: Serve
         assert app.execute("SELECT count(*) FROM outbox").fetchone() == (0,)  # as the contract says
     golden = data(site)["shop"]["golden"]
     row = next(line.split() for line in run("status").output.splitlines() if golden in line)
-    assert (row[:3], row[5:8]) == (["topic", "shop", golden], ["202", "WAL", "log"])
+    assert (row[:3], row[4:8]) == (["topic", "shop", golden], ["d", "202", "WAL", "log"])
+    with postgres.connect() as admin:
+        records = ledger.entries(admin)
+    made_of, made = records[golden], records["wired_topic__shop"]
+    assert isinstance(made, Clone)
+    assert (row[3], row[8]) == (
+        f"{(datetime.now(UTC) - datetime.fromisoformat(made_of.built)).days}",
+        f"{made.seconds:g}",
+    )
     newer = newest(postgres)
     run("clone", "topic", "--reset", "--dry-run")
     assert data(site)["shop"]["golden"] != newer.name

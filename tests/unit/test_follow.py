@@ -8,13 +8,14 @@ from typing import Any
 
 from layersite.argocd.model import Result
 from layersite.argocd.received import Application
+from layersite.database.fit import choose, read_history
 from layersite.follow import Follower, first_standings
 from layersite.follow.bring import deliver
 from layersite.follow.standings import SMOKE_FAILED
 from layersite.forge import Status
 from layersite.model.change import Change
 from layersite.model.command import Answer, Asked
-from layersite.model.database import Brought, Data, Delivery
+from layersite.model.database import Brought, Data, Delivery, Golden
 from layersite.model.environment import Environment, Lease, Member, RenderLock, Slot, Tombstone, to_yaml
 from layersite.model.errors import DatabaseError, ForgeError, StoreError, ToolError
 from layersite.model.site import Site
@@ -543,6 +544,30 @@ def test_what_argo_cd_has_not_looked_at_is_followed_whatever_was_told() -> None:
 
 def test_a_refusal_that_no_longer_holds_does_not_stay() -> None:
     assert follow_up(told("refused"), "failed") == ["web-42"]
+
+
+def test_people_of_a_change_that_no_golden_fits_learn_which_migration_it_lacks() -> None:
+    applied = ("0001_initial", "0009_ahead")
+    digests: dict[str, Any] = {"contract": "a" * 64, "attestation": "b" * 64}
+    golden = Golden(
+        name="golden_shop_1",
+        database="shop",
+        engine="postgresql",
+        built=SHOP.golden_built,
+        server="18",
+        migrations=applied,
+        rows=1,
+        **digests,
+    )
+    fit = choose([golden], read_history("prisma", {"db/0001_initial/migration.sql": "SELECT 1;"}))
+    why = f"`shop` has no golden that shop@aaaaaaa leads on from: {fit.reason}"
+    scene = Scene()
+    (ended,) = scene.follow(plan(Action("leave", "web-42", why), Refusal("web-42", why))["web-42"])
+    body = scene.talk.bodies["web-42"]
+    assert (ended.state, read_mark(body)["state"]) == ("refused", "refused")
+    assert "golden `golden_shop_1` does not fit: it has applied `0009_ahead`, which the change does not have" in body
+    assert "bring the change up to date with its target branch" in body
+    assert scene.talk.statuses[-1].state == "error"
 
 
 def test_a_wait_for_an_image_remembers_since_when() -> None:
