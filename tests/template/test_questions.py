@@ -150,6 +150,7 @@ def test_what_is_not_asked_stands_there_with_its_default(questions: Path, tmp_pa
         "lease_hours",
         "lease",
         "working_hours",
+        "named_hours",
         "capacity",
         "images",
         "allowed_kinds",

@@ -218,6 +218,28 @@ def test_without_the_setting_nobody_makes_room(house: House) -> None:
     assert waiting(house.run()) == ["cart-2"]
 
 
+# Hours
+
+
+def test_each_sleeps_by_the_hours_that_its_label_names(house: House) -> None:
+    hours = {"timezone": "Europe/Berlin", "days": ["friday"]}
+    house.site = make_site(working_hours=hours, named_hours={"america": {**hours, "timezone": "America/New_York"}})
+    house.open(1)
+    house.open(2, labels=("layersite/hours:america",))
+
+    def states() -> dict[str, str]:
+        house.run()
+        return {name: each.state for name, each in house.there().items()}
+
+    house.now += timedelta(hours=15)
+    assert states() == {"1": "active", "2": "active"}
+    house.now += timedelta(hours=6)
+    assert states() == {"1": "asleep", "2": "active"}
+    assert house.run().commit is None
+    house.now += timedelta(hours=6)
+    assert states() == {"1": "asleep", "2": "asleep"}
+
+
 # At once
 
 

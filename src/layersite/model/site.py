@@ -299,6 +299,8 @@ class Site(Model):
     """How long an environment without a change lives."""
     lease: Leases = Leases()
     working_hours: WorkingHours | None = None
+    named_hours: dict[Label, WorkingHours] = {}
+    """Other working hours, which the label `layersite/hours:<name>` of a change chooses for its environment."""
     waker: bool = False
     """Whether what sleeps has no route, so that one for `*.<domain>` leads its visitors to `serve`, which wakes it."""
     capacity: Capacity = Capacity()

@@ -75,7 +75,7 @@ def _told(world: World, name: str, now: datetime, labels: Collection[str] = ()) 
     told = obey(world.site, current, world.asked.get(name, ()), now)
     if name not in world.visited or current.state == "active" or ASLEEP_LABEL in labels:
         return told
-    call = called(world.site, "active", None, "a visitor", now)
+    call = called(world.site, "active", None, "a visitor", now, labels)
     return replace(told, environment=told.environment.model_copy(update={"call": call}))
 
 

@@ -1,10 +1,12 @@
 """When environments sleep: by the clock of the team, by label, by call, and who is left alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease
 from layersite.model.life import WorkingHours
 from layersite.plan import Action, World, called, make_plan, plan_rest
@@ -104,6 +106,66 @@ def test_a_label_says_so_while_it_is_there(world: Build, label: str, now: dateti
     labelled = make_change("cart", 7, labels=(f"layersite/{label}",))
     action = run(given(world), now, labelled)
     assert (result(action).state if action.result else "active") == state
+
+
+NAMED = {
+    "america": {"timezone": "America/New_York", "awake_hours": 1},
+    "asia": {"timezone": "Asia/Tokyo", "awake_hours": 2},
+}
+
+
+def of(*names: str) -> Change:
+    return replace(CART, labels=tuple(f"layersite/hours:{name}" for name in names))
+
+
+@pytest.mark.parametrize(
+    ("names", "moment", "state"),
+    [
+        pytest.param((), "2026-03-04T20:00", "asleep", id="evening at the site"),
+        pytest.param(("america",), "2026-03-04T20:00", "active", id="afternoon in America"),
+        pytest.param(("america",), "2026-03-04T12:00", "asleep", id="morning in America, noon at the site"),
+        pytest.param(("america", "asia"), "2026-03-04T20:00", "active", id="somebody works"),
+        pytest.param(("america", "asia"), "2026-03-04T12:00", "asleep", id="nobody works"),
+    ],
+)
+def test_a_label_gives_an_environment_its_own_hours(
+    world: Build, names: tuple[str, ...], moment: str, state: str
+) -> None:
+    (environment,) = given(world).current.values()
+    assert isinstance(environment, Environment)
+    action = run(world((environment,), **HOURS, named_hours=NAMED), at(moment), of(*names))
+    assert (result(action).state if action.result else "active") == state
+
+
+def test_without_hours_of_the_site_only_what_is_labelled_sleeps(world: Build) -> None:
+    (environment,) = settle(world(), CART)
+    there = world((environment,), named_hours=NAMED)
+    assert run(there, NOON).verb == "leave"
+    assert result(run(there, NOON, of("america"))).state == "asleep"
+
+
+@pytest.mark.parametrize(("names", "hours"), [(("america",), 1), (("america", "asia"), 2)])
+def test_a_new_commit_keeps_it_awake_as_long_as_its_own_hours_say(
+    world: Build, names: tuple[str, ...], hours: int
+) -> None:
+    (environment,) = given(world).current.values()
+    assert isinstance(environment, Environment)
+    early = at("2026-03-04T10:30")
+    moved = replace(of(*names), sha=OTHER)
+    awake = result(run(world((environment,), **HOURS, named_hours=NAMED), early, moved))
+    kept = world((awake,), **HOURS, named_hours=NAMED)
+    assert run(kept, early + hours * HOUR - timedelta(minutes=1), moved).verb == "leave"
+    assert result(run(kept, early + hours * HOUR, moved)).state == "asleep"
+
+
+def test_a_label_of_hours_that_there_are_not_changes_nothing_and_is_told(world: Build) -> None:
+    (environment,) = given(world).current.values()
+    assert isinstance(environment, Environment)
+    plan = make_plan(world((environment,), **HOURS, named_hours=NAMED), [of("amerika")], NIGHT)
+    assert [action.verb for action in plan.actions] == ["leave"]
+    (refusal,) = plan.refusals
+    text = "`named_hours` in layersite.yaml has no `amerika`, did you mean `america`?"
+    assert refusal.reason == f"label layersite/hours:amerika: {text}"
 
 
 def test_sleep_and_lease_are_no_part_of_what_is_rendered(world: Build) -> None:
