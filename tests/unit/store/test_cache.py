@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from layersite.model.errors import StoreError
+from layersite.store import Store, Write
 
 from .conftest import MakeStore, Remote
-from .writer import adding
+from .writer import adding, files_of
 
 
 def clone_in(folder: Path) -> Path:
@@ -65,6 +66,19 @@ def test_lock_files_of_a_killed_git_do_not_block(tmp_path: Path, make_store: Mak
     remote.put({"layersite.yaml": b"x"})
     assert make_store().commit(adding("api-7"), "add").written == ("api-7",)
     assert clone_in(tmp_path / "cache") == clone
+
+
+@pytest.mark.parametrize("kind", [Store])
+def test_many_loose_objects_are_packed_by_the_next_read(tmp_path: Path, make_store: MakeStore) -> None:
+    files = files_of("web-42") | {f"manifests/{number}.yaml": b"%d" % number for number in range(5000)}
+    make_store().commit([Write("web-42", files, None, "many files")], "add")
+    clone = clone_in(tmp_path / "cache")
+    assert len(list(clone.glob("objects/??/*"))) > 5000
+    assert list(make_store().read().entries) == ["web-42"]
+    assert list(clone.glob("objects/??/*")) == []
+    assert len(list(clone.glob("objects/pack/*.pack"))) == 1
+    assert make_store().files("web-42") == files
+    assert make_store().commit(adding("api-7"), "add").written == ("api-7",)
 
 
 def test_one_cache_folder_serves_several_repositories(tmp_path: Path, make_store: MakeStore, remote: Remote) -> None:
