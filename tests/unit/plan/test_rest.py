@@ -158,6 +158,14 @@ def test_a_new_commit_keeps_it_awake_as_long_as_its_own_hours_say(
     assert result(run(kept, early + hours * HOUR, moved)).state == "asleep"
 
 
+def test_a_visitor_keeps_it_awake_as_long_as_its_own_hours_say(world: Build) -> None:
+    asleep = settle(world(), replace(CART, labels=("layersite/asleep",)))[0]
+    visited = replace(world((asleep,), **HOURS, named_hours=NAMED), visited={"cart-7"})
+    call = result(run(visited, NOON, of("america"))).call
+    assert call is not None
+    assert call.until == "2026-03-04T13:00:00Z"
+
+
 def test_a_label_of_hours_that_there_are_not_changes_nothing_and_is_told(world: Build) -> None:
     (environment,) = given(world).current.values()
     assert isinstance(environment, Environment)
