@@ -73,12 +73,13 @@ def wake(place: Place, name: str, hours: int | None, by: str, dry_run: bool, out
 
 
 @click.command()
-@click.option("--apply", is_flag=True, help="Remove what was found; without it, only tell.")
+@click.option("--apply", is_flag=True, help="Remove and make what was found; without it, only tell.")
 @click.option("--yes", is_flag=True, help="Go beyond the cap (`safety` in layersite.yaml), and believe the repository.")
 @output_option
 @click.pass_obj
 def reap(place: Place, apply: bool, yes: bool, output: str) -> None:
-    """Find what is left without an environment in the repository, in the cluster and on the database servers.
+    """Find what is left without an environment in the repository, in the cluster and on the database servers, and which
+    clones environments lack.
 
     Namespaces, Argo CD's Applications and clones are compared with committed directories, and nothing is removed if a
     listing or the repository looks as if it lost something; clones younger than an hour stay. `reconcile` compares
@@ -88,6 +89,8 @@ def reap(place: Place, apply: bool, yes: bool, output: str) -> None:
     data = [row._asdict() for row in rows]
     console = Console(output == "json")
     console.data(data, ("what", "outcome", "why"), rows)
-    console.line("nothing is left over" if not rows else "" if apply else "only told: --apply removes it")
+    console.line(
+        "nothing is left over, and nothing is missing" if not rows else "" if apply else "only told: --apply does it"
+    )
     if bad := [what for what, outcome, _ in rows if outcome not in FINE]:
-        raise PartialError(f"not removed: {', '.join(bad)}; the reasons stand above")
+        raise PartialError(f"not done: {', '.join(bad)}; the reasons stand above")

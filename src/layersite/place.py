@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from layersite import __version__
 from layersite.drift import Inspector
 from layersite.follow import Follower
+from layersite.follow.bring import deliver
 from layersite.forge import Conversation, Forge, GitForge
 from layersite.forge.tree import GitTrees
 from layersite.gate import Gate
@@ -135,12 +136,12 @@ class Place:
         return Keeper(site, self.store(site), _now)
 
     def reaper(self) -> Reaper:
-        """Return what finds that which no environment has: on database servers, and where an Argo CD tells in clusters.
+        """Return what compares environments with database servers and, where an Argo CD tells of them, with clusters.
 
         Raises LayersiteError.
         """
         site, catalog = self.load()
-        argocd = self.argocd(site)
+        argocd, store, playbooks = self.argocd(site), self.store(site), Playbooks(self.root, catalog)
 
         from layersite.cluster.listing import environments_in
         from layersite.data.sweep import Servers
@@ -148,11 +149,12 @@ class Place:
         clusters = sorted(site.clusters) if argocd else []
         return Reaper(
             site=site,
-            read=self.store(site).read,
+            read=store.read,
             applications=argocd.applications if argocd else list,
             namespaces={each: partial(environments_in, None if each == IN_CLUSTER else each) for each in clusters},
-            remove=Playbooks(self.root, catalog).reap,
+            remove=playbooks.reap,
             servers=Servers(load_site(self.root)[0]),
+            make=partial(deliver, store, bring=playbooks.databases, drop=playbooks.drop),
         )
 
     def chooser(self, site: Site) -> "Chooser":

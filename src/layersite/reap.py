@@ -1,4 +1,4 @@
-"""Find what is left without an environment, and remove it, after a second look and within a cap."""
+"""Find what is left without an environment, and clones that one lacks, and mend both, within a cap."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from typing import NamedTuple, Protocol
 
 from layersite.data.sweep import Held
 from layersite.database.clone import Taken, doomed
+from layersite.model.database import Data, Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import LayersiteError, PartialError
 from layersite.model.site import Site
-from layersite.plan import Orphan, doubts, doubts_of_clones, find_orphans, too_many
+from layersite.plan import Orphan, doubts, doubts_of_clones, find_lacking, find_orphans, too_many
 from layersite.store import Snapshot
 
 __all__ = ["FINE", "Finding", "Holds", "Reaper"]
 
-FINE = frozenset({"was removed", "would be removed", "is left"})
+FINE = frozenset({"was removed", "would be removed", "was made", "would be made", "is left"})
 """What becomes of something without fault; any other outcome says what did not work."""
 _GRACE = timedelta(hours=1)
 """How old a clone must be to go because no environment has it."""
@@ -49,6 +50,7 @@ class _Seen:
     current: Mapping[str, Environment | Tombstone]
     orphans: Mapping[str, Sequence[Orphan]]
     doomed: Sequence[Taken]
+    lacking: Mapping[str, Sequence[Data]]
 
     def stones(self, cluster: str) -> list[Tombstone]:
         """Return what is to be reaped in a cluster."""
@@ -59,8 +61,8 @@ class _Seen:
 class Reaper:
     """The clusters and database servers of a site beside its repository.
 
-    `namespaces` lists by cluster those of environments, each with its environment's name; `remove` returns what did not
-    work. For a site without an Argo CD it lists none.
+    `namespaces` lists by cluster those of environments, each with its environment's name; for a site without an Argo CD
+    it lists none. `remove` returns what did not work, `make` brings environments the databases that are committed.
     """
 
     site: Site
@@ -69,20 +71,23 @@ class Reaper:
     namespaces: Mapping[str, Callable[[], Mapping[str, str]]]
     remove: Callable[[Sequence[Tombstone]], Mapping[str, str | None]]
     servers: Holds
+    make: Callable[[Collection[str]], Mapping[str, Delivery]]
 
     def reap(self, *, dry_run: bool = False, yes: bool = False) -> list[Finding]:
-        """Remove what nothing accounts for; return each finding with what became of it.
+        """Remove what nothing accounts for, make clones that are gone; return each finding with what became of it.
 
         Raises:
-            LayersiteError: a listing failed; nothing was removed.
-            PartialError: a listing cannot be believed, or too much would go; nothing was removed.
+            LayersiteError: a listing failed; nothing was changed.
+            PartialError: a listing cannot be believed, or too much would go; nothing was changed.
         """
+        if not self.namespaces and not self.site.databases:
+            return []
         seen, doubt = self._look(yes)
         if doubt:
-            raise PartialError(f"nothing was removed: {doubt}")
+            raise PartialError(f"nothing was changed: {doubt}")
         unasked = [Finding(f"database {name}", "was not looked at", why) for name, why in seen.held.problems.items()]
         left, found = self._reap_clusters(seen, dry_run)
-        return [*found, *self._reap_clones(seen, left, dry_run), *unasked]
+        return [*found, *self._reap_clones(seen, left, dry_run), *self._make_clones(seen, dry_run), *unasked]
 
     def _look(self, yes: bool) -> tuple[_Seen, str]:
         """Return what there is, and why nothing may be done about it, if so."""
@@ -91,13 +96,15 @@ class Reaper:
         current = self._current()  # read last: what was made meanwhile has its directory
         orphans = {c: find_orphans(self.site, current, found, applications, c) for c, found in namespaces.items()}
         old = doomed(held.taken, (), current, datetime.now(UTC), _GRACE)
-        seen = _Seen(applications, namespaces, held, current, orphans, old)
+        there = {(each.environment, each.database) for each in held.taken if each.built}
+        lacking = find_lacking(current, self.site.databases.keys() - held.problems.keys(), there)
+        seen = _Seen(applications, namespaces, held, current, orphans, old, lacking)
         doubt = [doubts(self.site, current, found, applications, orphans[c], c, yes) for c, found in namespaces.items()]
         if any(each.built for each in old):
             doubt.append(doubts_of_clones([each.environment for each in held.taken if each.built], current, yes))
         if not yes:
             going = {stone.name for cluster in orphans for stone in seen.stones(cluster)}
-            doubt.append(too_many(self.site, current, going | {each.environment for each in old}))
+            doubt.append(too_many(self.site, current, going | {each.environment for each in old}, lacking))
         return seen, next(filter(None, doubt), "")
 
     def _reap_clusters(self, seen: _Seen, dry_run: bool) -> tuple[set[str], list[Finding]]:
@@ -126,6 +133,24 @@ class Reaper:
                 outcome = "would be removed" if dry_run else self._drop(each)
             found.append(Finding(f"clone {each.name}", outcome, reason))
         return found
+
+    def _make_clones(self, seen: _Seen, dry_run: bool) -> list[Finding]:
+        """Make the clones that are committed and not there."""
+        outcomes = dict.fromkeys(seen.lacking, "would be made")
+        if seen.lacking and not dry_run:
+            outcomes |= {name: each.problem or "was made" for name, each in self._made(seen.lacking).items()}
+        reason = "the environment `{}` is committed with it, and it is not on its server"
+        return [
+            Finding(f"clone {data.name}", outcomes[name], reason.format(name))
+            for name, lacking in seen.lacking.items()
+            for data in lacking
+        ]
+
+    def _made(self, names: Collection[str]) -> Mapping[str, Delivery]:
+        try:
+            return self.make(names)
+        except LayersiteError as error:
+            return dict.fromkeys(names, Delivery(str(error)))
 
     def _drop(self, found: Taken) -> str:
         try:

@@ -250,3 +250,24 @@ def test_no_clone_goes_because_the_repository_lost_its_branch(
         assert "the environments of 0 of 1 clones" in run("reap", *options, code=8).output
     git("--git-dir", str(site.parent / "environments.git"), "branch", "-m", "renamed", "main")
     assert "nothing is left over" in run("reap").output
+
+
+def test_a_clone_that_somebody_dropped_is_made_again(
+    site: Path, run: Run, postgres: Server, cluster: FakeCluster
+) -> None:
+    newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    run("clone", "topic")
+    with postgres.connect() as admin:
+        admin.execute(f"DROP DATABASE {CLONE}".encode())
+    cluster.put({"kind": "Pod", "metadata": {"name": "web", "namespace": "wired-topic"}})
+    said = run("reap").output
+    assert all(text in said for text in (CLONE, "would be made", "`topic` is committed with it"))
+    assert "was made" in run("reap", "--apply").output
+    secret = cluster.get("/api/v1/namespaces/wired-topic/secrets/database-shop")
+    assert secret is not None
+    with psycopg.connect(base64.b64decode(secret["data"]["url"]).decode()) as app:
+        assert app.execute("SELECT count(*) FROM orders").fetchone() == (100,)
+    assert cluster.items("/api/v1/namespaces/wired-topic/pods") == []  # those that knew the other one begin again
+    assert "nothing is missing" in run("reap").output

@@ -236,7 +236,9 @@ class Life(RuleBasedStateMachine):
         books, namespaces = Books(self.cluster), self.cluster.held("namespaces")
         listed = {namespace: namespace.removeprefix("env-") for namespace in namespaces}
         look = {"in-cluster": lambda: listed}
-        reaper = Reaper(self.site, self.shelf.read, self.argocd.applications, look, books.reap, self.cluster)
+        reaper = Reaper(
+            self.site, self.shelf.read, self.argocd.applications, look, books.reap, self.cluster, lambda names: {}
+        )
         assert reaper.reap(yes=True) == []
 
     @precondition(lambda self: self.happened > 5)

@@ -1,6 +1,6 @@
 """What is left in the cluster without an environment goes, and nothing that lives ever does."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from layersite.cluster.listing import labelled
 from layersite.data.sweep import Held
 from layersite.database.clone import Taken
+from layersite.model.database import Data, Delivery
 from layersite.model.environment import Tombstone
 from layersite.model.errors import ArgoCDError, DatabaseError, LayersiteError, PartialError
 from layersite.reap import Reaper
@@ -32,9 +33,14 @@ class World:
     clones: dict[str, str | None] = field(default_factory=dict)
     west: dict[str, str] = field(default_factory=dict)
     has_argocd: bool = True
+    with_data: bool = False
+    is_unasked: bool = False
+    made: list[str] = field(default_factory=list)
 
     def read(self) -> Snapshot:
-        return Snapshot("c" * 40, {name: Entry(environment(name), None, "t", "m") for name in self.committed})
+        data = {name: {"shop": Data(name=f"env_{name}__shop")} if self.with_data else None for name in self.committed}
+        found = {name: environment(name).model_copy(update={"data": data[name]}) for name in self.committed}
+        return Snapshot("c" * 40, {name: Entry(each, None, "t", "m") for name, each in found.items()})
 
     def applications(self) -> list[str]:
         if self.is_down:
@@ -46,7 +52,14 @@ class World:
         return {stone.name: self.problem for stone in tombstones}
 
     def look(self) -> Held:
-        return Held([Taken(f"env_{name}__shop", name, "shop", built) for name, built in self.clones.items()])
+        found = [Taken(f"env_{name}__shop", name, "shop", built) for name, built in self.clones.items()]
+        return Held([] if self.is_unasked else found, {"shop": "no route to host"} if self.is_unasked else {})
+
+    def make(self, names: Collection[str]) -> dict[str, Delivery]:
+        if self.problem:
+            raise DatabaseError(self.problem)
+        self.made += names
+        return {name: Delivery(is_made=True) for name in names}
 
     def drop(self, found: Taken) -> None:
         if self.problem:
@@ -54,9 +67,10 @@ class World:
         self.reaped.append(found.name)
 
     def run(self, *, dry_run: bool = False, yes: bool = False) -> dict[str, str]:
-        site = make_site(argocd={"url": "https://argocd.example.com"})
+        databases = {"shop": {"host": "postgres.databases.svc"}}
+        site = make_site(argocd={"url": "https://argocd.example.com"}, databases=databases)
         clusters = {"in-cluster": lambda: self.namespaces, "west": lambda: self.west} if self.has_argocd else {}
-        reaper = Reaper(site, self.read, self.applications, clusters, self.reap, self)
+        reaper = Reaper(site, self.read, self.applications, clusters, self.reap, self, self.make)
         found = reaper.reap(dry_run=dry_run, yes=yes)
         return {each.what.removeprefix("environment "): each.outcome for each in found}
 
@@ -224,6 +238,43 @@ def test_remains_of_killed_runs_are_no_clones_that_speak_for_environments() -> N
 
 def test_a_clone_that_cannot_be_dropped_is_told_with_its_reason() -> None:
     assert with_clones("old-7", problem="the server is full").run() == {"clone env_old-7__shop": "the server is full"}
+
+
+def test_a_clone_that_somebody_dropped_is_made_again() -> None:
+    world = with_clones(with_data=True)
+    del world.clones["web-2"]
+    assert world.run(dry_run=True) == {"clone env_web-2__shop": "would be made"}
+    assert world.made == []
+    assert world.run() == {"clone env_web-2__shop": "was made"}
+    assert (world.made, world.reaped) == (["web-2"], [])
+
+
+def test_remains_are_no_clone() -> None:
+    world = with_clones(with_data=True)
+    world.clones["web-2"] = None
+    assert world.run() == {"clone env_web-2__shop": "was made"}
+
+
+def test_why_a_clone_cannot_be_made_is_told() -> None:
+    world = with_clones(with_data=True, problem="there is no such golden")
+    del world.clones["web-2"]
+    assert world.run() == {"clone env_web-2__shop": "there is no such golden"}
+
+
+def test_a_server_that_cannot_be_asked_lacks_nothing_and_holds_up_nothing_else() -> None:
+    world = with_orphans("old-7", with_data=True, is_unasked=True)
+    assert world.run() == {"old-7": "was removed", "database shop": "was not looked at"}
+    assert world.made == []
+
+
+def test_a_server_that_lost_more_than_the_cap_is_not_filled_by_itself() -> None:
+    world = World(with_data=True, **agreeing(tuple(f"web-{n}" for n in range(11))))
+    with pytest.raises(
+        PartialError, match="clones of 11 environments would be made in one run, more than the cap of 10"
+    ):
+        world.run()
+    assert world.made == []
+    assert set(world.run(yes=True).values()) == {"was made"}
 
 
 def test_a_yes_lifts_the_cap_but_believes_no_broken_listing() -> None:

@@ -8,7 +8,7 @@ from layersite.plan.group import Group, chosen_name, group
 from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
 from layersite.plan.obey import answers, obey
-from layersite.plan.orphans import Orphan, doubts, doubts_of_clones, find_orphans, too_many
+from layersite.plan.orphans import Orphan, doubts, doubts_of_clones, find_lacking, find_orphans, too_many
 from layersite.plan.preempt import idle, victims
 from layersite.plan.rest import called
 from layersite.plan.slice import decide_slice, touched_apps
@@ -32,6 +32,7 @@ __all__ = [
     "doubts",
     "doubts_of_clones",
     "failed_in_wave",
+    "find_lacking",
     "find_orphans",
     "group",
     "hold_back",

@@ -1,12 +1,13 @@
-"""What is in the cluster without an environment in the repository, and whether the listings can be believed: pure."""
+"""What is there without an environment, what an environment lacks, and whether the listings can be believed: pure."""
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 
+from layersite.model.database import Data
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.site import Site
 
-__all__ = ["Orphan", "doubts", "doubts_of_clones", "find_orphans", "too_many"]
+__all__ = ["Orphan", "doubts", "doubts_of_clones", "find_lacking", "find_orphans", "too_many"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ def find_orphans(
                 Orphan(name, "it is committed and Argo CD has no Application for it; `reconcile` tells Argo CD")
             )
     return found
+
+
+def find_lacking(
+    current: Mapping[str, Environment | Tombstone], databases: Collection[str], there: Collection[tuple[str, str]]
+) -> dict[str, list[Data]]:
+    """Return by environment what is committed of the `databases` and not `there`, as (environment, database)."""
+    alive = {name: each.data or {} for name, each in current.items() if isinstance(each, Environment)}
+    found = {
+        name: [data[database] for database in sorted(data.keys() & databases) if (name, database) not in there]
+        for name, data in alive.items()
+    }
+    return {name: lacking for name, lacking in found.items() if lacking}
 
 
 def doubts(
@@ -88,13 +101,15 @@ def doubts_of_clones(owners: Collection[str], known: Container[str], yes: bool) 
     return f"{text}, which may be a mistake; `reap --yes` believes it"
 
 
-def too_many(site: Site, current: Mapping[str, Environment | Tombstone], going: Collection[str]) -> str:
-    """Say why one run may not remove what is left of all of `going`, nothing if it may."""
+def too_many(
+    site: Site, current: Mapping[str, Environment | Tombstone], going: Collection[str], lacking: Collection[str]
+) -> str:
+    """Say why one run may not remove what is left of `going` or make clones for `lacking`, nothing if it may."""
     alive = sum(isinstance(each, Environment) for each in current.values())
     cap = max(site.safety.removals, alive * site.safety.percent // 100)
-    if len(going) <= cap:
-        return ""
-    return f"what is left of {len(going)} environments would go in one run, more than the cap of {cap}; `--yes` does it"
+    counts = {"what is left of {} environments would go": going, "clones of {} environments would be made": lacking}
+    beyond = [text.format(len(names)) for text, names in counts.items() if len(names) > cap]
+    return f"{beyond[0]} in one run, more than the cap of {cap}; `--yes` does it" if beyond else ""
 
 
 def _is_halved(shown: int, known: int) -> bool:

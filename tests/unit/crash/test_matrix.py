@@ -97,6 +97,10 @@ class Scene:
             self.cluster.happen("namespaces", f"env-shop-{number}")
         self.cluster.happen("databases", "env-shop-8")
 
+    def lose_clone(self) -> None:
+        self.opened()
+        self.cluster.remove("databases", "env-shop-1")
+
 
 CASES: dict[str, tuple[Callable[[Scene], None], str]] = {
     "create": (Scene.open, "reconcile"),
@@ -107,6 +111,7 @@ CASES: dict[str, tuple[Callable[[Scene], None], str]] = {
     "sleep": (Scene.opened, "sleep"),
     "pin": (Scene.opened, "pin"),
     "reap": (Scene.lose, "reap"),
+    "make again": (Scene.lose_clone, "reap"),
 }
 NOTHING_LEFT = ("close", "teardown")
 ONLY_SHOP_1 = [f"cluster/{kind}/env-shop-1" for kind in ("applications", "databases", "namespaces", "secrets")]
@@ -128,7 +133,7 @@ def check(scene: Scene, case: str, every: int) -> None:
     undisturbed, steps = scene.state(), scene.fate.steps()
     assert undisturbed["refs"] == ["refs/heads/main"]
     assert case not in NOTHING_LEFT or undisturbed["cluster"] == []
-    assert case != "reap" or undisturbed["cluster"] == ONLY_SHOP_1
+    assert verb != "reap" or undisturbed["cluster"] == ONLY_SHOP_1
     for last in range(len(steps), 0, -every):
         scene.restore()
         assert scene.run(verb, last) == -signal.SIGKILL, steps[last - 1]
@@ -136,7 +141,7 @@ def check(scene: Scene, case: str, every: int) -> None:
         assert scene.state() == undisturbed, steps[last - 1]
 
 
-@pytest.mark.parametrize("case", ["create", "close", "reap"])
+@pytest.mark.parametrize("case", ["create", "close", "reap", "make again"])
 def test_a_run_killed_at_some_steps(scene: Scene, case: str) -> None:
     check(scene, case, 20)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from layersite.follow import Follower, Stores
+from layersite.follow.bring import deliver
 from layersite.forge.gitea import GiteaForge
 from layersite.gate import Gate
 from layersite.keep import Keeper
@@ -64,8 +66,9 @@ def work(folder: Path, url: str, kind: str, verb: str) -> None:
     argocd = Argo(cluster, folder / "environments.git")
     bot = make_bot(site, url, store, argocd, lambda: now)
     namespaces = {namespace: namespace.removeprefix("env-") for namespace in cluster.held("namespaces")}
-    look = {"in-cluster": lambda: namespaces}
-    reaper = Reaper(site, store.read, argocd.applications, look, Books(cluster).reap, cluster)
+    look, books = {"in-cluster": lambda: namespaces}, Books(cluster)
+    make = partial(deliver, store, bring=books.databases, drop=books.drop)
+    reaper = Reaper(site, store.read, argocd.applications, look, books.reap, cluster, make)
     verbs: dict[str, Callable[[], object]] = {
         "reconcile": bot.reconcile,
         "teardown": lambda: bot.teardown(NAME),
