@@ -19,6 +19,11 @@ cluster: {baseline: {managed: true}}
 exposure: {domain: preview.example.com}
 databases: {pagila: {host: database.databases.svc}}
 """
+CANARIES = ["canary.mary.smith@sakilacustomer.org", "canary.47.MySakila-Drive"]
+PLANT = f"""
+UPDATE customer SET email = '{CANARIES[0]}' WHERE customer_id = 1;
+UPDATE address SET address = '{CANARIES[1]}' WHERE address_id = 5;
+"""
 Command = Callable[..., Result]
 
 
@@ -32,15 +37,25 @@ def layersite(tmp_path: Path, postgres: Server, pagila: str, monkeypatch: pytest
 
 
 def test_the_proposed_contract_of_pagila_gives_a_golden(
-    layersite: Command, postgres: Server, monkeypatch: pytest.MonkeyPatch
+    layersite: Command, postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    postgres.copy("pagila", "planted")
+    postgres.run("planted", PLANT)
+    monkeypatch.setenv("LAYERSITE_DATABASE_PAGILA_SOURCE", postgres.uri("planted"))
     assert layersite("propose", "pagila").exit_code == 0
+    with (tmp_path / "data" / "pagila" / "contract.yaml").open("a", encoding="utf-8") as contract:
+        contract.write(f"canaries: [{', '.join(CANARIES)}]\n")
+        contract.write("anonymity: [{relation: public.customer, columns: [store_id, active], k: 5}]\n")
     built = layersite("build", "pagila", "--output", "json")
     assert built.exit_code == 0, built.output
     golden = json.loads(built.stdout)
     with postgres.connect() as admin:
         query = "SELECT datistemplate, datallowconn FROM pg_database WHERE datname = %s"
         assert admin.execute(query, (golden["name"],)).fetchone() == (True, False)
+        query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+        (record,) = admin.execute(query, (golden["name"],)).fetchone() or ("",)
+    checks = json.loads(record)["attestation"]["checks"]
+    assert [check["name"] for check in checks if not check["looked_at"] or check.get("problems")] == []
     assert layersite("verify", "pagila", golden["name"]).exit_code == 0
     postgres.copy(golden["name"], "copy")
     with postgres.connect("copy") as copy:
