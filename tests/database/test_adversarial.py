@@ -51,13 +51,12 @@ def test_no_primary_key_and_equal_rows(build: Build) -> None:
 
 def test_no_columns_and_no_rows(build: Build) -> None:
     golden = build(
-        "CREATE TABLE nothing (id int); CREATE TABLE empty (name text PRIMARY KEY)",
-        {
-            "public.nothing": {"id": "keep"},
-            "public.empty": {"name": {"mask": "identifier"}},
-        },
+        "CREATE TABLE bare (); INSERT INTO bare DEFAULT VALUES; CREATE TABLE empty (name text PRIMARY KEY)",
     )
     assert golden.value("SELECT count(*) FROM empty") == 0
+    assert golden.value("SELECT count(*) FROM bare") == 0
+    (overlap,) = (check for check in golden.made.attestation.checks if check.name == "overlap")
+    assert (overlap.looked_at, [remark.split(":")[0] for remark in overlap.remarks]) == (0, ["public.empty.name"])
 
 
 def test_generated_and_identity_columns_and_their_sequences(build: Build) -> None:
@@ -176,6 +175,16 @@ def test_arrays_ranges_domains_enums_and_odd_numbers(build: Build) -> None:
     )
     assert golden.value("SELECT mails FROM odd WHERE id = 2") == []
     assert golden.value("SELECT bool_and(amount BETWEEN 1 AND 9) AND bool_and(ratio BETWEEN 1 AND 9) FROM odd")
+    assert golden.rows("SELECT lower(during) = '2026-01-01', upper_inf(during), pair::text, bits::text FROM odd") == [
+        (True, True, "(1,x)", "101"),
+        (None, False, None, None),
+        (None, None, None, None),
+    ]
+    assert golden.rows("SELECT isempty(during), at::text, day::text FROM odd WHERE id = 1") == [
+        (False, "infinity", "-infinity")
+    ]
+    assert golden.value("SELECT isempty(during) FROM odd WHERE id = 2")
+    assert 0 < abs(golden.value("SELECT day - date '0044-03-15 BC' FROM odd WHERE id = 2")) <= 5
 
 
 def test_text_of_every_script(build: Build) -> None:
@@ -283,12 +292,37 @@ def test_what_reaches_out_of_the_database_is_left_out_and_named(build: Build) ->
     CREATE TABLE t (id int);
     COMMENT ON TABLE t IS 'ask anna@real.example';
     CREATE PUBLICATION everything FOR ALL TABLES;
+    CREATE SUBSCRIPTION orders CONNECTION 'host=real.example' PUBLICATION o WITH (connect = false, slot_name = NONE);
+    CREATE ROLE owning; CREATE ROLE reading; CREATE TABLE owned (); ALTER TABLE owned OWNER TO owning;
+    GRANT SELECT ON t TO reading; SELECT lo_from_bytea(0, 'raw');
     """
-    golden = build(sql, {"public.t": {"id": "keep"}, "public.remote": "drop"})
-    assert {"SERVER warehouse", "FOREIGN DATA WRAPPER far", "FOREIGN TABLE public remote"} <= set(
-        golden.made.attestation.left_out
+    try:
+        golden = build(
+            sql, {"public.t": {"id": "keep"}, "public.remote": "drop", "public.owned": "drop"}, large_objects="drop"
+        )
+    finally:
+        build.server.run("shop", "DROP SUBSCRIPTION orders; DROP OWNED BY reading, owning; DROP ROLE reading, owning")
+    assert set(golden.made.attestation.left_out) == {
+        "SERVER warehouse",
+        "FOREIGN DATA WRAPPER far",
+        "FOREIGN TABLE public remote",
+        "USER MAPPING USER MAPPING public SERVER warehouse",
+        "PUBLICATION everything",
+        "SUBSCRIPTION orders",
+        "1 COMMENT",
+        "OWNER owning",
+        "GRANT reading",
+        "1 LARGE OBJECT",
+    }
+    catalogs = (
+        "foreign_server",
+        "user_mapping",
+        "foreign_table",
+        "publication",
+        "subscription",
+        "largeobject_metadata",
     )
-    for catalog in ("pg_foreign_server", "pg_user_mapping", "pg_foreign_table", "pg_publication"):
+    for catalog in map("pg_{}".format, catalogs):
         assert golden.value(f"SELECT count(*) FROM {catalog}") == 0
     assert golden.value("SELECT obj_description('public.t'::regclass)") is None
 

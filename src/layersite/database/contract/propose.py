@@ -49,10 +49,10 @@ def _plain(action: Action) -> Yaml:
 
 
 def _relation(relation: Relation, seen: Mapping[str, Sequence[str]]) -> Action | dict[str, Action]:
-    """Return what becomes of each column; a table whose key can be neither kept nor masked goes without its rows."""
+    """Return what becomes of each column; without any, or with a key that no rule fits, no rows come."""
     listed = {name: _column(relation, column, seen.get(name, ())) for name, column in relation.columns.items()}
     keys = {*relation.primary, *chain.from_iterable(relation.unique)}
-    return "drop" if any(listed[name] == "drop" for name in keys) else listed
+    return "drop" if not listed or any(listed[name] == "drop" for name in keys) else listed
 
 
 def _column(relation: Relation, column: Column, seen: Sequence[str]) -> Action:

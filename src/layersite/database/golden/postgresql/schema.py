@@ -58,6 +58,20 @@ FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0 ORDER BY c.conr
 
 _LARGE_OBJECTS = "SELECT count(*) FROM pg_largeobject_metadata"
 
+_LEFT_OUT = """
+SELECT 'PUBLICATION ' || pubname FROM pg_publication
+UNION ALL SELECT 'SUBSCRIPTION ' || subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+    WHERE datname = current_database()
+UNION ALL SELECT DISTINCT CASE p.deptype WHEN 'o' THEN 'OWNER ' ELSE 'GRANT ' END || rolname
+    FROM pg_shdepend p JOIN pg_roles r ON r.oid = p.refobjid JOIN pg_database d ON d.oid = p.dbid
+    WHERE datname = current_database() AND p.deptype IN ('o', 'a') AND p.refclassid = 'pg_authid'::regclass
+UNION ALL SELECT count(*) || ' COMMENT' FROM pg_description c
+    WHERE objoid >= 16384 AND classoid <> 'pg_extension'::regclass AND NOT EXISTS (SELECT FROM pg_depend e
+        WHERE e.classid = c.classoid AND e.objid = c.objoid AND e.deptype = 'e') HAVING count(*) > 0
+UNION ALL SELECT count(*) || ' LARGE OBJECT' FROM pg_largeobject_metadata HAVING count(*) > 0
+ORDER BY 1"""
+"""What `pg_dump` is told not to write; from 16384 on objects are no longer the system's."""
+
 _KINDS: dict[str, Kind] = {"r": "table", "p": "partitioned", "v": "view", "m": "matview", "f": "foreign"}
 _FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("text", "varchar", "bpchar", "citext", "name"), "text"),
@@ -99,7 +113,8 @@ def read_schema(connection: Connection) -> Schema:
         if one in names and other in names
     )
     objects = connection.execute(_LARGE_OBJECTS).fetchone()
-    return Schema(relations, references, objects[0] if objects else 0)
+    left_out = tuple(str(row[0]) for row in connection.execute(_LEFT_OUT))
+    return Schema(relations, references, objects[0] if objects else 0, left_out)
 
 
 def _relation(

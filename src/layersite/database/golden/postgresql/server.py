@@ -72,7 +72,7 @@ class Server:
             with suppress(LayersiteError):
                 self.drop(name)
             raise
-        return Draft(name, rows, schema_sql.left_out)
+        return Draft(name, rows, (*schema_sql.left_out, *source.schema.left_out))
 
     def verify(self, draft: str, source: Source, contract: Contract) -> tuple[Check, ...]:
         """Check a draft, against its source too."""
