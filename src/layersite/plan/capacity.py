@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from layersite.model.capacity import Capacity, Caps
 from layersite.model.environment import Environment, Member
+from layersite.model.names import BASELINE
 from layersite.plan.model import Action, Plan, Refusal, leave
 
 __all__ = ["PRIORITY_LABEL", "queue", "where"]
@@ -82,8 +83,9 @@ def _fullness(caps: Caps, there: Collection[Environment]) -> tuple[float, int]:
 def _full(capacity: Capacity, alive: Collection[Environment], new: Environment) -> str:
     """Say which caps of all clusters together `new` would pass beside `alive`, nothing if it fits."""
     reasons = [_passed("capacity", "the site", capacity, alive, new)]
+    asked_for = [each for each in alive if each.name != BASELINE]
     for key, who, caps, trait, theirs in _owners(capacity, new):
-        there = [each for each in alive if any(trait(member) in theirs for member in each.members)]
+        there = [each for each in asked_for if any(trait(member) in theirs for member in each.members)]
         reasons.append(_passed(key, who, caps, there, new))
     return "; ".join(filter(None, reasons))
 
@@ -93,7 +95,9 @@ Owner = tuple[str, str, Caps, Callable[[Member], str], set[str]]
 
 
 def _owners(capacity: Capacity, new: Environment) -> Iterator[Owner]:
-    """Return the authors, repositories and teams in whose caps `new` counts."""
+    """Return the authors, repositories and teams in whose caps `new` counts; the baseline is everybody's."""
+    if new.name == BASELINE:
+        return
     for author in sorted({member.author for member in new.members} - {""}):
         yield "capacity.per_author", f"author {author}", capacity.per_author, _author, {author.casefold()}
     for repository in sorted({member.repository for member in new.members}):

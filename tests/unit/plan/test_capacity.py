@@ -104,6 +104,15 @@ def test_who_is_in_no_team_counts_for_none(world: Build) -> None:
     assert waiting(world(), **team("eve", environments=0)) == []
 
 
+def test_the_baseline_takes_no_room_of_a_repository(world: Build) -> None:
+    there = world(cluster={"baseline": {"managed": True}})
+    assert waiting(there, numbers=(9,), per_repository={"environments": 1, "cores": 2}) == []
+    assert [each.split()[0] for each in waiting(there, numbers=(9,), environments=1)] == ["cart-9"]
+    assert waiting(there, numbers=(9,), per_repository=0) == [
+        "cart-9 place 1 in the queue: repository cart has 0 of 0 environments (`capacity.per_repository.environments`)"
+    ]
+
+
 def test_all_caps_that_are_full_are_named(world: Build) -> None:
     (text,) = waiting(world(), numbers=(9,), environments=0, **team("ann", cores=1))
     assert text.endswith(
