@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -34,12 +35,17 @@ class World:
     west: dict[str, str] = field(default_factory=dict)
     has_argocd: bool = True
     with_data: bool = False
+    state: str = "active"
+    back: tuple[str, ...] = ()
     is_unasked: bool = False
     made: list[str] = field(default_factory=list)
 
     def read(self) -> Snapshot:
         data = {name: {"shop": Data(name=f"env_{name}__shop")} if self.with_data else None for name in self.committed}
-        found = {name: environment(name).model_copy(update={"data": data[name]}) for name in self.committed}
+        found = {
+            name: environment(name).model_copy(update={"data": data[name], "state": self.state})
+            for name in self.committed
+        }
         return Snapshot("c" * 40, {name: Entry(each, None, "t", "m") for name, each in found.items()})
 
     def applications(self) -> list[str]:
@@ -49,6 +55,7 @@ class World:
 
     def reap(self, tombstones: Sequence[Tombstone]) -> dict[str, str | None]:
         self.reaped += [stone.namespace for stone in tombstones]
+        self.committed += self.back
         return {stone.name: self.problem for stone in tombstones}
 
     def look(self) -> Held:
@@ -200,6 +207,19 @@ def test_a_clone_goes_after_its_namespace_and_stays_with_it() -> None:
     assert hangs.reaped == ["env-old-7"]
 
 
+def test_a_clone_stays_if_its_environment_comes_back_while_its_namespace_goes() -> None:
+    world = with_clones("old-7", back=("old-7",))
+    world.namespaces["env-old-7"] = "old-7"
+    assert world.run() == {"old-7": "was removed", "clone env_old-7__shop": "is left"}
+    assert world.reaped == ["env-old-7"]
+
+
+def test_what_is_young_stays_and_speaks_against_no_remains() -> None:
+    young = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    world = World(clones={"old-7": None, "new-8": young}, **agreeing(()))
+    assert world.run() == {"clone env_old-7__shop": "was removed"}
+
+
 def test_a_clone_stays_while_its_application_lives() -> None:
     world = with_clones("old-7", applications_of=("web-1", "web-2", "web-3", "old-7"))
     assert world.run(yes=True) == {"clone env_old-7__shop": "is left"}
@@ -247,6 +267,14 @@ def test_a_clone_that_somebody_dropped_is_made_again() -> None:
     assert world.made == []
     assert world.run() == {"clone env_web-2__shop": "was made"}
     assert (world.made, world.reaped) == (["web-2"], [])
+
+
+def test_what_sleeps_keeps_its_clone_and_gets_one_that_is_gone() -> None:
+    world = with_clones(with_data=True, state="asleep")
+    assert world.run(yes=True) == {}
+    del world.clones["web-2"]
+    assert world.run() == {"clone env_web-2__shop": "was made"}
+    assert world.reaped == []
 
 
 def test_remains_are_no_clone() -> None:

@@ -133,7 +133,7 @@ def check(scene: Scene, case: str, every: int) -> None:
     undisturbed, steps = scene.state(), scene.fate.steps()
     assert undisturbed["refs"] == ["refs/heads/main"]
     assert case not in NOTHING_LEFT or undisturbed["cluster"] == []
-    assert verb != "reap" or undisturbed["cluster"] == ONLY_SHOP_1
+    assert verb not in ("reap", "sleep") or undisturbed["cluster"] == ONLY_SHOP_1
     for last in range(len(steps), 0, -every):
         scene.restore()
         assert scene.run(verb, last) == -signal.SIGKILL, steps[last - 1]

@@ -8,7 +8,8 @@ from layersite.model.catalog import App
 from layersite.model.database import Data, Golden, Suited
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import DatabaseError
-from layersite.plan import Choose, Plan, World, make_plan, plan_again
+from layersite.model.life import Call
+from layersite.plan import Choose, Plan, World, make_plan, plan_again, plan_rest
 
 from .conftest import OTHER, make_app, make_catalog, make_change
 
@@ -72,6 +73,23 @@ def test_a_newer_golden_changes_nothing_until_a_reset(world: Callable[..., World
     again = plan_again(replace(later, resetting={"cart-7"}), "cart-7")
     assert again.actions[0].reason == "its database `shop` comes from golden_2"
     assert (data(again) or {})["shop"].golden == "golden_2"
+
+
+def test_what_sleeps_and_what_wakes_keeps_its_database(world: Callable[..., World]) -> None:
+    first = needing(world, "shop")
+    there = settled(make_plan(first, [CART], NOW), first)
+    newer = replace(there, choose=choosing(Suited(golden("golden_2"))))
+    slept = plan_rest(newer, "cart-7", Call(state="asleep"), NOW)
+    woken = plan_rest(settled(slept, newer), "cart-7", Call(state="active"), NOW)
+    states = [
+        action.result.state
+        for plan in (slept, woken)
+        for action in plan.actions
+        if isinstance(action.result, Environment)
+    ]
+    assert states == ["asleep", "active"]
+    assert data(slept) == data(woken) == there.current["cart-7"].data
+    assert (data(slept) or {})["shop"].golden == "golden_1"
 
 
 def test_a_database_that_is_no_longer_needed_goes_with_the_environment(world: Callable[..., World]) -> None:
