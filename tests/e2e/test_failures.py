@@ -73,7 +73,7 @@ def test_an_image_that_cannot_be_pulled(failed: tuple[Team, int, str]) -> None:
 def test_a_pod_that_crashes_shows_its_last_words_and_a_fix_heals_it(failed: tuple[Team, int, str]) -> None:
     team, number, branch = failed
     assert "the database said no" in team.comment("web", number)
-    assert "CrashLoopBackOff" in team.comment("web", number)
+    assert "ended with exit code 3" in team.comment("web", number)
     team.commit("web", branch, "mended")
     team.layersite("reconcile")
     team.shows(f"web-{number}", "mended")

@@ -12,7 +12,7 @@ SLOW = """
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
-spec: {template: {spec: {containers: [{name: main, readinessProbe: {initialDelaySeconds: 4}}]}}}
+spec: {template: {spec: {containers: [{name: main, readinessProbe: {initialDelaySeconds: 10}}]}}}
 """
 
 
