@@ -1,5 +1,6 @@
 """What the bot speaks to goes away in the middle of a run: nothing is lost, and the next run finishes the job."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import pytest
 from tests.e2e.team import Team, wait_for
 from tests.e2e.trouble import running, slim
 from tests.testbed.configure import answers
+from tests.testbed.machine import run
 from tests.testbed.space import ADDRESS, Space
 
 
@@ -51,6 +53,19 @@ def without(space: Space, program: str, url: str) -> Iterator[None]:
     with space.without(program):
         yield
     space.wait(program, lambda: answers(url))
+
+
+@contextmanager
+def refusing(space: Space, port: str) -> Iterator[None]:
+    """Have connections to a port of the bed refused; what listens there keeps what it holds in memory."""
+    nft = ("ip", "netns", "exec", space.netns, "nft")
+    chain = "{ type filter hook input priority 0; }"
+    rule = f"tcp dport {port} reject with tcp reset"
+    run(*nft, f"add table inet refusing; add chain inet refusing input {chain}; add rule inet refusing input {rule}")
+    try:
+        yield
+    finally:
+        run(*nft, "delete table inet refusing")
 
 
 def is_ready(team: Team, repository: str, number: int, branch: str) -> None:
@@ -142,6 +157,26 @@ def test_the_registry_does_not_answer(team: Team, space: Space) -> None:
     is_ready(team, "api", number, "no-registry")
 
 
+def test_the_registry_refuses_connections(team: Team, space: Space) -> None:
+    number = team.open("api", "refused", "refused")
+    with refusing(space, team.bed.registry.rpartition(":")[2]):
+        said = team.layersite("reconcile", code=8)
+        assert f"{team.bed.registry} cannot be reached" in said
+        assert f"{team.bed.registry} cannot be reached" in team.comment("api", number)
+        assert team.status("api", "refused").startswith("error")
+    team.layersite("reconcile")
+    is_ready(team, "api", number, "refused")
+
+
+def says_why(team: Team, said: str) -> None:
+    """See that a run that could not finish names what is not well, and for each of them why."""
+    error = re.search("^error: not where they should be: (.+); the reasons stand above$", said, re.MULTILINE)
+    assert error, said
+    for name in error[1].split(", "):
+        why = rf"failed: .*become healthy|unseen: .*{re.escape(team.bed.argocd_url)} |stuck: \S"
+        assert re.search(f"^{name} is ({why})", said, re.MULTILINE), said
+
+
 def test_the_api_server_of_kubernetes_is_away_for_twenty_seconds(team: Team, space: Space) -> None:
     old = team.open("web", "old", "old", image=False)
     team.layersite("reconcile")
@@ -152,7 +187,9 @@ def test_the_api_server_of_kubernetes_is_away_for_twenty_seconds(team: Team, spa
         with without(space, "kube-apiserver", f"https://{ADDRESS}:6443/readyz"):
             time.sleep(20)
         code, said = run.ends()
-    assert code in (0, 8), said  # Argo CD itself takes its time to follow the API server again, and may be given up
+    assert code in (0, 8), said
+    if code == 8:  # Argo CD itself takes its time to follow the API server again, and may be given up
+        says_why(team, said)
     wait_for("a run that ends well", lambda: "error: " not in team.layersite("reconcile", code=None), 180)
     is_ready(team, "web", number, "new")
     assert f"Environment `web-{old}` is gone" in team.comment("web", old)
