@@ -46,7 +46,7 @@ def _goal(what: str, ours: Sequence[float], peer: Sequence[float]) -> str:
         share, limit = _GOALS[what]
         return f"p{share * 100:.0f} < {limit:g} s: {'met' if _rank(ours, share) < limit else 'missed'}"
     if ours and peer and what in _NO_SLOWER:
-        return f"no slower: {'met' if _rank(ours, 0.5) <= _rank(peer, 0.5) else 'missed'}"
+        return f"no slower than {SIDES[1]}: {'met' if _rank(ours, 0.5) <= _rank(peer, 0.5) else 'missed'}"
     return ""
 
 
