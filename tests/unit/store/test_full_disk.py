@@ -25,7 +25,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode != 0:
         pytest.skip("a disk of its own needs Linux and a user who may mount")
     yield tmp_path / "small"
-    subprocess.run(["umount", str(tmp_path / "small")], check=True)
+    subprocess.run(["umount", "--lazy", str(tmp_path / "small")], check=True)
 
 
 @contextmanager
