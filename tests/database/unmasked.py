@@ -74,6 +74,8 @@ _CASES = [
     Case("big", "bigint", "identifier", str, "bigint"),
     Case("exact", "numeric(12, 2)", "identifier", str, "decimal(12, 2)"),
     Case("bytes", "bytea", "identifier", lambda n: f"\\x{n % 256:02x}", None),
+    Case("byte", "bytea", "identifier", lambda n: chr(97 + n % 26), "binary(1)"),
+    Case("short", "varchar(8)", "identifier", lambda n: f"{n:08x}", "varchar(8)"),
     Case("document", "jsonb", _DOCUMENT, lambda n: f'{{"code": "{n:05}"}}', "json"),
     Case("fixed", "text", {"mask": "constant", "value": "made up"}, lambda n: f"raw {n}"),
 ]

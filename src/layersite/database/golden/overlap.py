@@ -14,7 +14,7 @@ from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.chance import Meeting
 from layersite.database.schema import Column, Relation, Schema
-from layersite.model.contract import Action, Choice, Constant, Contract, Date, Json, Number, Rule
+from layersite.model.contract import Action, Choice, Constant, Contract, Date, Identifier, Json, Number, Rule
 
 __all__ = ["DISTINCTIVE", "SHORTEST", "Hasher", "Hashes", "columns_of", "masked", "overlap", "quoted", "share_of"]
 
@@ -119,7 +119,7 @@ def _ways(relation: Relation, column: Column, rule: Rule, contract: Contract) ->
     actions = contract.columns(relation.name)
     is_single = not column.array and column.family != "json"
     key = relation.primary if is_single and all(actions.get(name) == "keep" for name in relation.primary) else ()
-    size = shape(rule, column).size
+    size = min(shape(rule, column).size, _room(column) if isinstance(rule, Identifier) else math.inf)
     is_bare = column.family in ("integer", "decimal", "bytes")
     if isinstance(rule, Date):
         yield from [_Way(key, 1, math.inf)] if key else []  # none stays where it was
@@ -129,6 +129,13 @@ def _ways(relation: Relation, column: Column, rule: Rule, contract: Contract) ->
     elif not isinstance(rule, Constant):
         is_few = isinstance(rule, (Number, Choice)) or rule.mask == "postal_code" or is_bare
         yield _Way(key if is_few else (), SHORTEST if rule.mask in DISTINCTIVE and not is_bare else 1, size)
+
+
+def _room(column: Column) -> float:
+    """Return how many identifiers a short column has room for: a byte of a hash, as text two digits, at a time."""
+    if column.length is None or column.family not in ("text", "bytes"):
+        return math.inf
+    return 256.0 ** (min(column.length, 24) // 2 if column.family == "text" else min(column.length, 16))
 
 
 def _meeting(raw: Hashes, made: Hashes, way: _Way) -> Meeting:
