@@ -130,7 +130,7 @@ def test_writers_at_work_lose_nothing_to_squashes(
         squashed += squasher.squash(None) is not None
         time.sleep(0.05)
     assert [process.wait() for process in processes] == [0, 0, 0]
-    assert squashed > 1
+    assert squashed
     expected = ["keep", *(name for each in names.values() for name in each)]
     assert remote.blobs() == {path: blob for name in expected for path, blob in blobs_of(name).items()}
     lines = remote.git("log", "--all", "--format=%(trailers:key=Environment,valueonly)").split("\n")
