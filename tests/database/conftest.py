@@ -13,6 +13,12 @@ from tests.database.building import Build
 from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.server import DEBIAN, EMBEDDED, Server, running
 
+ON_BOTH = pytest.mark.parametrize(
+    "postgres",
+    [pytest.param("one_postgres", id="18"), pytest.param("one_postgres15", id="15", marks=pytest.mark.stress)],
+    indirect=True,
+    scope="module",
+)
 PAGILA = Path(__file__).parents[3] / "shared" / "samples" / "pagila"
 
 
@@ -31,10 +37,11 @@ def one_postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def postgres(one_postgres: Server) -> Iterator[Server]:
-    """An embedded PostgreSQL 18."""
-    yield one_postgres
-    one_postgres.clear("pagila")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """An embedded PostgreSQL 18; where a file says `ON_BOTH`, once more with Debian's 15."""
+    server: Server = request.getfixturevalue(getattr(request, "param", "one_postgres"))
+    yield server
+    server.clear("pagila")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The role: it changes, then changes nothing, and check mode is clean; nothing that it prints tells a secret."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.database.conftest import ON_BOTH
 from tests.database.server import Server
 from tests.database.test_golden import SITE
 
+pytestmark = ON_BOTH
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 2
 CONTRACT = """
@@ -22,12 +25,17 @@ canaries: [canary.role@layersite.example]
 class Play:
     """Runs the playbook in a site."""
 
-    def __init__(self, site: Path, variables: dict[str, str]) -> None:
-        self._site, self._variables = site, variables
+    def __init__(self, site: Path, variables: dict[str, str], database: str = "pagila") -> None:
+        self._site, self._variables, self._database = site, variables, database
 
     def __call__(self, *options: str) -> tuple[int, str]:
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), "playbooks/golden.yml", *options]
-        argv += ["-e", f"database_golden_site={self._site}", "-e", '{"database_golden_databases": ["pagila"]}']
+        argv += [
+            "-e",
+            f"database_golden_site={self._site}",
+            "-e",
+            json.dumps({"database_golden_databases": [self._database]}),
+        ]
         environment = {**os.environ, **self._variables, "ANSIBLE_HOME": str(self._site / "home"), "LC_ALL": "C.UTF-8"}
         done = subprocess.run(argv, cwd=self._site, capture_output=True, text=True, env=environment, check=False)
         return done.returncode, done.stdout + done.stderr

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from layersite.model.environment import Environment, Tombstone
 from layersite.model.yaml import dump
 from layersite.playbooks import Playbooks
 from tests.database.api_server import serving
+from tests.database.conftest import ON_BOTH
 from tests.database.goldens import publish
 from tests.database.server import Server
 from tests.unit.cluster.fake import FakeCluster, namespace
 
+pytestmark = ON_BOTH
 ROOT = Path(__file__).parents[2]
 SITE = "environments.git"
 PREFIX = "roles-"
@@ -36,13 +39,14 @@ def golden(postgres: Server) -> Golden:
 
 
 @dataclass
-class Ground:
+class Stage:
     """A site with a server and a cluster, and what playbooks say and do there."""
 
     root: Path
-    server: Server
     cluster: FakeCluster
-    said: list[str] = field(default_factory=list)
+    engine: str
+    port: int
+    said: list[str] = field(default_factory=list, init=False)
 
     def play(self, playbook: str, role: str, *options: str, **variables: Any) -> tuple[int, dict[str, Any]]:
         """Run a playbook; return how many tasks changed something (-1 if it failed), and its result file."""
@@ -57,21 +61,28 @@ class Ground:
         return -1 if recap[2] != "0" else int(recap[1]), json.loads(result.read_text())["environments"]
 
     def clone(self, *names: str, golden: Golden, options: tuple[str, ...] = (), **more: Any) -> tuple[int, Any]:
-        database = {"name": "shop", "engine": "postgresql", "golden": golden.name, "host": "127.0.0.1"}
+        database = {"name": "shop", "engine": self.engine, "golden": golden.name, "host": "127.0.0.1"}
         wanted = [
-            {"name": name, "namespace": f"{PREFIX}{name}", "databases": [{**database, "port": self.server.port}]}
+            {"name": name, "namespace": f"{PREFIX}{name}", "databases": [{**database, "port": self.port}]}
             for name in names
         ]
         return self.play("database", "database_clone", *options, environments=wanted, **{"timeout": 2, **more})
 
     def reap(self, *names: str, options: tuple[str, ...] = (), **more: Any) -> tuple[int, Any]:
         going = [{"name": name, "namespace": f"{PREFIX}{name}", "databases": ["shop"]} for name in names]
-        databases = [{"name": "shop", "engine": "postgresql"}]
+        databases = [{"name": "shop", "engine": self.engine}]
         return self.play("database_reap", "database_reap", *options, environments=going, databases=databases, **more)
 
     def secret(self, name: str, database: str = "shop") -> dict[str, str] | None:
         found = self.cluster.get(f"/api/v1/namespaces/{PREFIX}{name}/secrets/database-{database}")
         return {key: base64.b64decode(value).decode() for key, value in found["data"].items()} if found else None
+
+
+@dataclass
+class Ground(Stage):
+    """One with a PostgreSQL server."""
+
+    server: Server
 
     def there(self) -> set[str]:
         """The clones, remains and roles of this site."""
@@ -83,27 +94,35 @@ class Ground:
             return {str(name) for (name,) in admin.execute(query).fetchall()}
 
 
-@pytest.fixture
-def ground(tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+@contextmanager
+def staged(root: Path, uri: str, engine: str, port: int) -> Iterator[Stage]:
+    """Give a site whose database is on the server at `uri`, and a cluster with the namespaces of two environments."""
     for name in ("playbooks", "roles", "library", "inventory", "ansible.cfg"):
-        (tmp_path / name).symlink_to(ROOT / name)
+        (root / name).symlink_to(ROOT / name)
     site = {
         "organization": "acme",
         "environments": {"url": SITE},
         "cluster": {"baseline": {"namespace": "staging"}, "namespace_prefix": PREFIX},
         "exposure": {"domain": "preview.example.com"},
-        "databases": {name: {"host": "127.0.0.1", "port": postgres.port} for name in ("shop", "stock")},
+        "databases": {name: {"engine": engine, "host": "127.0.0.1", "port": port} for name in ("shop", "stock")},
     }
-    (tmp_path / "layersite.yaml").write_text(dump(site))
+    (root / "layersite.yaml").write_text(dump(site))
     cluster = FakeCluster(*(namespace(f"{PREFIX}{name}", name) for name in ("web-1", "web-2")))
-    for name in ("SHOP", "STOCK"):
-        monkeypatch.setenv(f"LAYERSITE_DATABASE_{name}_SERVER", postgres.uri())
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path / "ansible"))
-    with serving(cluster, tmp_path / "kubeconfig"):
-        yield Ground(tmp_path, postgres, cluster)
-    left = Ground(tmp_path, postgres, cluster).there()
+    with pytest.MonkeyPatch.context() as patch, serving(cluster, root / "kubeconfig"):
+        for name in ("SHOP", "STOCK"):
+            patch.setenv(f"LAYERSITE_DATABASE_{name}_SERVER", uri)
+        patch.setenv("KUBECONFIG", str(root / "kubeconfig"))
+        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.setenv("ANSIBLE_HOME", str(root / "ansible"))
+        yield Stage(root, cluster, engine, port)
+
+
+@pytest.fixture
+def ground(tmp_path: Path, postgres: Server) -> Iterator[Ground]:
+    with staged(tmp_path, postgres.uri(), "postgresql", postgres.port) as stage:
+        ground = Ground(stage.root, stage.cluster, stage.engine, stage.port, postgres)
+        yield ground
+    left = ground.there()
     with postgres.connect() as admin:
         for name in sorted(left, key=lambda name: name.startswith("role ")):
             kind, _, role = name.rpartition(" ")

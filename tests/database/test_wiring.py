@@ -17,11 +17,13 @@ from layersite.model.database import Clone, Golden
 from layersite.model.yaml import Yaml, dump, load_all
 from layersite.process import git
 from tests.database.api_server import serving
+from tests.database.conftest import ON_BOTH
 from tests.database.goldens import publish
 from tests.database.server import Server
 from tests.unit.cluster.fake import FakeCluster, namespace
 from tests.unit.test_reconcile import DEPLOYMENT, close, commits, committed, push, write
 
+pytestmark = ON_BOTH
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Result]
 _SECONDS = itertools.count()
