@@ -1,6 +1,7 @@
 """Clones on another server than the goldens: the golden is brought once, and looks the same there."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -8,6 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from layersite.database import ledger
 from layersite.database.clone import Order, engine_of, fetcher, provide
+from layersite.database.clone.postgresql import PostgreSQL
 from layersite.model.errors import DatabaseError
 from tests.database.goldens import SHOP, publish
 from tests.database.server import EMBEDDED, Server, running
@@ -60,3 +62,12 @@ def test_a_golden_of_another_server_is_restored_once_and_replaces_an_older_one(
     with source.connect() as admin:
         left = admin.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'golden__')").fetchall()
     assert left == []
+
+
+def test_the_database_of_a_golden_with_an_icu_locale_has_it_too(postgres15: Server) -> None:
+    options = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' LC_COLLATE 'C' LC_CTYPE 'C'"
+    golden = publish(postgres15, options=options)
+    with closing(PostgreSQL(postgres15.uri(), "V")) as engine:
+        engine.create_like(engine, golden.name, "like")
+        query = "SELECT datlocprovider::text, daticulocale, datcollate FROM pg_database WHERE datname = %s"
+        assert engine.ask(query, "like") == engine.ask(query, golden.name) == [("i", "de-DE", "C")]
