@@ -126,7 +126,7 @@ class Reaper:
             name, built = each.environment, f"built {each.built}" if each.built else "never finished"
             reason, outcome = f"there is no environment `{name}`, and it was {built}", "is left"
             if self.site.application(name) in seen.applications or self.site.namespace(name) in left:
-                reason = f"there is no environment `{name}`, but its Application or its namespace is still there"
+                reason = f"{reason}; but its Application or its namespace is still there"
             elif name in current:
                 reason = f"the environment `{name}` came back meanwhile"
             else:

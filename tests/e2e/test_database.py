@@ -199,6 +199,11 @@ def test_what_never_finished_and_nobody_has_is_reaped(shop: Team, server: Server
     shop.forget(f"web-{number}")
     assert f"clone {clone}" in shop.layersite("reap")
     assert "never finished" in shop.layersite("reap")
+    assert "its Application or its namespace is still there" in shop.layersite("reap", "--apply")
+    assert left(shop, server) == found
+    refresh = "argocd.argoproj.io/application-set-refresh=true"
+    shop.bed.kubectl("annotate", "applicationsets", "--all", "-n", "argocd", refresh)
+    wait_for("the end of its Application", lambda: "would be removed" in shop.layersite("reap"), 120)
     assert left(shop, server) == found
     shop.layersite("reap", "--apply")
     assert left(shop, server) == []
