@@ -148,6 +148,13 @@ def test_pods_wait_for_their_masked_clone_and_it_goes_with_them(
     assert left(shop, server) == [clone, clone]
     assert golden["name"] in shop.layersite("status")
 
+    with server.connect() as admin:
+        admin.execute(f"DROP DATABASE {clone} WITH (FORCE)".encode())
+    assert f"clone {clone}" in shop.layersite("reap")
+    assert "was made" in shop.layersite("reap", "--apply")
+    shop.shows(name, "201|0", path="/cgi-bin/count")
+    assert "nothing is missing" in shop.layersite("reap")
+
     shop.close("web", number)
     shop.layersite("reconcile")
     assert f"Environment `{name}` is gone" in shop.comment("web", number)
