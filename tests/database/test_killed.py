@@ -54,14 +54,6 @@ def build_of(uri: str, wished: Wish, folder: Path) -> None:
     build(replace(wished, engine=replace(wished.engine, source=uri)), datetime.now(UTC), lambda _: None)
 
 
-def test_the_schema_of_a_killed_run_goes_with_the_next(postgres: Server, wished: Wish, tmp_path: Path) -> None:
-    given = (build_of, postgres.uri("killed") + "?sslmode=disable", wished, tmp_path)
-    assert run_until(b"LOCK TABLE public.customer", *given)[0] == -signal.SIGKILL
-    assert len([*tmp_path.glob("layersite-*/*")]) == 1
-    assert run_until(0, *given)[0] == 0
-    assert [*tmp_path.glob("layersite-*/*")] == []
-
-
 @pytest.mark.parametrize("word", STEPS.values(), ids=STEPS)
 def test_a_build_that_is_killed_leaves_nothing_for_anyone(postgres: Server, wished: Wish, word: bytes) -> None:
     assert run_until(word, build_at, uri(postgres), wished)[0] == -signal.SIGKILL
@@ -83,6 +75,14 @@ def test_the_draft_of_a_database_of_a_similar_name_stays(postgres: Server, wishe
 def test_the_build_after_it_ends_right(postgres: Server, wished: Wish) -> None:
     assert run_until(STEPS["indexes are built"], build_at, uri(postgres), wished)[0] == -signal.SIGKILL
     is_right(postgres, wished)
+
+
+def test_the_schema_of_a_killed_run_goes_with_the_next(postgres: Server, wished: Wish, tmp_path: Path) -> None:
+    given = (build_of, postgres.uri("killed") + "?sslmode=disable", wished, tmp_path)
+    assert run_until(b"LOCK TABLE public.customer", *given)[0] == -signal.SIGKILL
+    assert len([*tmp_path.glob("layersite-*/*")]) == 1
+    assert run_until(0, *given)[0] == 0
+    assert [*tmp_path.glob("layersite-*/*")] == []
 
 
 @pytest.mark.stress
