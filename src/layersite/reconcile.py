@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from layersite import __version__, second_look
+from layersite import second_look
 from layersite.follow import Follower, Stores, first_standings
 from layersite.forge import Forge
 from layersite.gate import Gate
@@ -14,16 +14,15 @@ from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.command import Answer
 from layersite.model.document import near_miss
-from layersite.model.environment import Environment, Member, Tombstone, changes_of
+from layersite.model.environment import Environment, changes_of
 from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
 from layersite.model.standing import Standing
-from layersite.observe import Seen, default_heads, observe, observe_again
+from layersite.observe import Seen, default_heads, members_at, observe, observe_again, people_of, world_of
 from layersite.plan import (
     Action,
     Choose,
-    Group,
     Plan,
     World,
     answers,
@@ -32,10 +31,10 @@ from layersite.plan import (
     failed_in_wave,
     group,
     hold_back,
-    is_untouched,
     lease,
     leave,
     make_plan,
+    narrow,
     over_the_cap,
     plan_again,
     plan_named,
@@ -130,12 +129,14 @@ class Bot:
 
     def _decide(self, seen: Seen, dry_run: bool, yes: bool, only: Iterable[str], visited: Collection[str]) -> Decided:
         """Decide and commit once."""
-        changes, snapshot = list(seen.changes), seen.snapshot
+        now, changes, snapshot = self.now(), list(seen.changes), seen.snapshot
         asked = self.follower.asked({each.name: each.changes for each in group(changes, self.site.repositories)})
-        world, now = replace(self._world(snapshot, seen.heads), asked=asked, visited=visited), self.now()
+        world = replace(self._world(snapshot, seen.heads), asked=asked, visited=visited)
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
-            plan = self._select(plan, changes, only) if only else self.hold(plan, world, snapshot)
+            plan = (
+                narrow(plan, group(changes, self.site.repositories), only) if only else self.hold(plan, world, snapshot)
+            )
             drafts = self._writer.draft(plan, snapshot)
             asked_for = seen.asked if self.now() - now < _MOMENT else ()
             moved = second_look.moved(self.forge, plan, changes, asked_for)
@@ -149,7 +150,7 @@ class Bot:
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
         plan, drafts = Room(self._writer, world, snapshot, now).give(plan, drafts, changes)
-        people = _people(plan, snapshot, group(changes, self.site.repositories))
+        people = people_of(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
         outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
         said = {} if outcome.unwritten else answers(self.site, world.current, world.asked, outcome.plan, now)
@@ -191,11 +192,11 @@ class Bot:
         if (usable := chosen_name(name, self.site.repositories)) != name:
             text = f"`{name}` is no name for an environment without a change; `{usable}` would be"
             raise InvalidInputError([Problem("--name", 0, "", text)])
-        members = self._members_at(apps)
+        members = members_at(self.catalog, self.forge, apps)
         snapshot = self.store.read()
         entry = snapshot.entries.get(name)
         named = lease.ask(self.site, entry.environment if entry else None, hours, by, self.now())
-        world = self._world(snapshot, self._heads())
+        world = self._world(snapshot)
         world, plan = self.gate.plan(world, lambda world: plan_named(world, name, members, named, self.now()))
         return self._finish(plan, world, snapshot, dry_run)
 
@@ -211,7 +212,7 @@ class Bot:
         if name not in snapshot.entries:
             raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
         told = called(self.site, state, hours, by, self.now())
-        world = self._world(snapshot, self._heads())
+        world = self._world(snapshot)
         world, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
         return self._finish(plan, world, snapshot, dry_run)
 
@@ -221,13 +222,13 @@ class Bot:
         If smoke tests of the last one failed, they are run once more.
         """
         snapshot = self.store.read()
-        world, plan = self.gate.plan(self._world(snapshot, self._heads()), plan_renewals)
+        world, plan = self.gate.plan(self._world(snapshot), plan_renewals)
         if not dry_run and (failed := failed_in_wave(plan, world)):
             people = {each.name: changes_of(each.members) for each in failed}
             standings = {each.name: Standing(each.name, "deploying", "its smoke tests failed", each) for each in failed}
             self.follower.follow(standings, snapshot.commit, people, people)
             snapshot = self.store.read()
-            world, plan = self.gate.plan(self._world(snapshot, self._heads()), plan_renewals)
+            world, plan = self.gate.plan(self._world(snapshot), plan_renewals)
         held = self.hold(plan, world, snapshot)
         outcome = self._finish(replace(held, actions=held.having("update")), world, snapshot, dry_run)
         later = held.having("leave")
@@ -263,7 +264,7 @@ class Bot:
         entry = snapshot.entries.get(name)
         if entry is None or entry.environment is None:
             raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
-        world = replace(self._world(snapshot, self._heads()), resetting={name})
+        world = replace(self._world(snapshot), resetting={name})
         _, plan = self.gate.plan(world, lambda world: plan_again(world, name))
         outcome = self._writer.commit(plan, self._writer.draft(plan, snapshot), snapshot, dry_run)
         if outcome.unwritten is not None:
@@ -275,7 +276,7 @@ class Bot:
 
     def _finish(self, plan: Plan, world: World, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
-        people = _people(plan, snapshot, ())
+        people = people_of(plan, snapshot, ())
         drafts = self._writer.draft(plan, snapshot)
         plan, drafts = Room(self._writer, world, snapshot, self.now()).give(plan, drafts, ())
         done = self._writer.commit(plan, drafts, snapshot, dry_run)
@@ -285,53 +286,10 @@ class Bot:
     def _writer(self) -> Writer:
         return Writer(self.site, self.store, self.renderer, self.follower, self.tell)
 
-    def _heads(self) -> dict[str, str]:
-        return default_heads(self.site, self.catalog, self.forge)
-
-    def _world(self, snapshot: Snapshot, heads: Mapping[str, str]) -> World:
-        current: dict[str, Environment | Tombstone] = {}
-        drifted = set()
-        for name, entry in snapshot.entries.items():
-            if entry.environment is not None:
-                current[name] = entry.environment
-                if not is_untouched(entry.environment, entry.manifests):
-                    drifted.add(name)
-            elif entry.tombstone is not None:
-                current[name] = entry.tombstone
-        return World(self.site, self.catalog, __version__, heads, current, drifted, choose=self.choose)
-
-    def _select(self, plan: Plan, changes: list[Change], only: Iterable[str]) -> Plan:
-        wanted = set(only)
-        known = {str(change) for change in changes}
-        if unknown := sorted(wanted - known):
-            text = ", ".join(f"`{name}`{near_miss(name, known)}" for name in unknown)
-            raise UnknownNameError(f"no open change is called {text}; name changes as `repository#42`")
-        groups = group(changes, self.site.repositories)
-        names = {each.name for each in groups if wanted & {str(change) for change in each.changes}}
-        return Plan(
-            tuple(action for action in plan.actions if action.name in names),
-            tuple(refusal for refusal in plan.refusals if refusal.name in names),
-        )
-
-    def _members_at(self, apps: Mapping[str, str]) -> tuple[Member, ...]:
-        by_commit: dict[tuple[str, str], list[str]] = {}
-        for name, ref in apps.items():
-            app = self.catalog.apps.get(name)
-            if app is None:
-                raise UnknownNameError(f"there is no app `{name}`{near_miss(name, self.catalog.apps)}")
-            if app.repository is None:
-                raise UnknownNameError(f"app `{name}` has no `repository` in its app.yaml, so it has no `{ref}`")
-            by_commit.setdefault((app.repository, ref), []).append(name)
-        return tuple(
-            Member(
-                repository=repository,
-                branch=ref,
-                sha=self.forge.resolve(repository, ref),
-                apps=tuple(sorted(names)),
-                change=False,
-            )
-            for (repository, ref), names in sorted(by_commit.items())
-        )
+    def _world(self, snapshot: Snapshot, heads: Mapping[str, str] | None = None) -> World:
+        """Return what a plan rests on; without `heads` the forge is asked for those of the default branches."""
+        heads = default_heads(self.site, self.catalog, self.forge) if heads is None else heads
+        return replace(world_of(self.site, self.catalog, snapshot, heads), choose=self.choose)
 
 
 def _continued(before: Decided, after: Decided) -> Decided:
@@ -341,14 +299,3 @@ def _continued(before: Decided, after: Decided) -> Decided:
     plan, commit = replace(after.outcome.plan, actions=actions), after.outcome.commit or before.outcome.commit
     outcome = replace(after.outcome, plan=plan, commit=commit)
     return replace(after, outcome=outcome, answers={**after.answers, **before.answers})
-
-
-def _people(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[str, Sequence[Change]]:
-    """Return the changes that each environment of `plan` concerns: those that are open, else those that it shows."""
-    people: dict[str, Sequence[Change]] = {each.name: each.changes for each in groups}
-    for action in plan.actions:
-        entry = snapshot.entries.get(action.name)
-        shown = action.result or (entry and (entry.environment or entry.tombstone))
-        people.setdefault(action.name, changes_of(shown.members) if shown else ())
-    names = {action.name for action in plan.actions} | {refusal.name for refusal in plan.refusals}
-    return {name: people.get(name, ()) for name in sorted(names)}

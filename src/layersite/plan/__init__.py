@@ -4,7 +4,7 @@ from layersite.plan import lease
 from layersite.plan.actions import make_plan, plan_again, plan_named, plan_renewals, plan_rest, remove
 from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.desired import Choose, World, build_environment, host, missing_images, relock
-from layersite.plan.group import Group, chosen_name, group
+from layersite.plan.group import Group, chosen_name, group, narrow
 from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
 from layersite.plan.obey import answers, obey
@@ -45,6 +45,7 @@ __all__ = [
     "leave",
     "make_plan",
     "missing_images",
+    "narrow",
     "obey",
     "over_the_cap",
     "overdue",

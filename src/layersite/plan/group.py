@@ -5,9 +5,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from layersite.model.change import Change
+from layersite.model.document import near_miss
+from layersite.model.errors import UnknownNameError
 from layersite.model.names import environment_name
+from layersite.plan.model import Plan
 
-__all__ = ["Group", "chosen_name", "group"]
+__all__ = ["Group", "chosen_name", "group", "narrow"]
 
 Key = tuple[str, ...]
 
@@ -54,6 +57,24 @@ def chosen_name(text: str, repositories: Collection[str]) -> str:
     """Return the environment name for a branch or a name that a person chose; it never looks like a change's own."""
     numbered = re.fullmatch(r"(.+)-\d+", text)
     return environment_name(text, keep=not (numbered and numbered[1] in repositories))
+
+
+def narrow(plan: Plan, groups: Iterable[Group], only: Iterable[str]) -> Plan:
+    """Return the part of `plan` that concerns the changes named in `only` (`repository#42`).
+
+    Raises:
+        UnknownNameError: no change of `groups` is called so.
+    """
+    named = {str(change): each.name for each in groups for change in each.changes}
+    wanted = set(only)
+    if unknown := sorted(wanted - named.keys()):
+        text = ", ".join(f"`{name}`{near_miss(name, named)}" for name in unknown)
+        raise UnknownNameError(f"no open change is called {text}; name changes as `repository#42`")
+    names = {named[each] for each in wanted}
+    return Plan(
+        tuple(action for action in plan.actions if action.name in names),
+        tuple(refusal for refusal in plan.refusals if refusal.name in names),
+    )
 
 
 def _name(key: Key, repositories: Collection[str]) -> str:
