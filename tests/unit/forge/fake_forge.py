@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,7 +36,7 @@ def sha(text: object) -> str:
 
 
 @dataclass
-class FakeForge:
+class FakeForge(ABC):
     """What a test arranges, and looks at afterwards."""
 
     API: ClassVar[str]
@@ -68,9 +69,9 @@ class FakeForge:
         self._thread.join()
         self._server.server_close()
 
+    @abstractmethod
     def routes(self) -> Mapping[str, Callable[..., Answer]]:
         """Return what answers a path that matches, given the request and the pattern's groups."""
-        raise NotImplementedError
 
 
 def answer(payload: object, status: int = 200) -> Answer:
