@@ -1,7 +1,5 @@
-"""The site: one generated environments repository, as `layersite.yaml` at its root describes it."""
+"""What `layersite.yaml` says, and how it is read."""
 
-import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,8 +10,9 @@ from layersite.model.document import Document, Label, Many, Matching, Model, nea
 from layersite.model.errors import UnknownNameError
 from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
+from layersite.model.site.database import Database
 
-__all__ = ["SITE_FILE", "Database", "Migrations", "Provision", "Site", "database_of", "load_site"]
+__all__ = ["SITE_FILE", "Site", "database_of", "load_site"]
 
 SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
@@ -32,9 +31,6 @@ GitUrl = Annotated[
         1000,
     ),
 ]
-
-
-Cidr = Annotated[str, Matching(r"^[0-9a-fA-F.:]+/\d+$", "a network such as 192.0.2.0/24")]
 
 
 class EnvironmentsRepository(Model):
@@ -196,73 +192,6 @@ class Images(Model):
     wait_minutes: Annotated[int, Field(ge=0, le=1440)] = 30
     insecure_registries: Many[Annotated[str, Matching(r"^[A-Za-z0-9.-]+(:\d+)?$", "a registry's `host:port`")]] = ()
     """Registries that are spoken to without TLS."""
-
-
-class Migrations(Model):
-    """Where a database's migrations are: the tool that applies them, and the folder of a repository that holds them.
-
-    A golden then serves only changes whose migrations lead on from what it has applied.
-    """
-
-    tool: Literal["alembic", "django", "flyway", "golang-migrate", "goose", "liquibase", "prisma", "rails"]
-    repository: Label
-    path: Annotated[
-        str, Matching(r"^(?![/-])(?!(.*/)?\.\.(/|$))[^\x00-\x1f:]+$", "a folder inside the repository, or `.`")
-    ]
-    table: (
-        Annotated[str, Matching(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", "`table` or `schema.table`")]
-        | None
-    ) = None
-    """Where the tool's ledger is not in its usual table."""
-
-
-class Database(Model):
-    """A database of which environments get masked clones; `data/<name>/contract.yaml` says what becomes of each column.
-
-    `host` and `port` are what pods call, and only they may: a Service such as postgres.databases.svc, an IP address, or
-    any name with the `cidrs` that it is in. The server that holds goldens and clones, the source, and the masking key
-    are read from the variables LAYERSITE_DATABASE_<NAME>_SERVER, …_SOURCE and …_KEY, never from a file.
-    """
-
-    engine: Literal["postgresql", "mariadb"] = "postgresql"
-    host: Annotated[str, Matching(r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", "a host name or an IP address", 253)]
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """By default the engine's own."""
-    cidrs: Many[Cidr] = ()
-    keep: Annotated[int, Field(ge=1, le=100)] = 3
-    """How many goldens are kept; one that a clone rests on is never removed."""
-    migrations: Migrations | None = None
-    otherwise: Literal["refuse", "fixtures"] = "refuse"
-    """What a change gets where no golden is there or fits it: no environment, or an empty database, which the app
-    migrates and `data/<name>/fixtures.yaml` then fills."""
-
-    @model_validator(mode="after")
-    def _can_be_let_through(self) -> "Database":
-        if self.service_namespace is None and not self.networks:
-            text = (
-                "is neither a Service (<service>.<namespace>.svc) nor an IP address, so give the `cidrs` that it is in"
-            )
-            raise ValueError(f"`{self.host}` {text}")
-        return self
-
-    @property
-    def called_port(self) -> int:
-        """The port that pods call."""
-        return self.port or {"postgresql": 5432, "mariadb": 3306}[self.engine]
-
-    @property
-    def service_namespace(self) -> str | None:
-        """The namespace of the Service that `host` names, None where it names something else."""
-        found = re.fullmatch(r"[^.]+\.([^.]+)\.svc(\..+)?", self.host)
-        return found[1] if found and not self.cidrs else None
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        """The networks that the server is in, as CIDRs."""
-        try:
-            return self.cidrs or (str(ipaddress.ip_network(self.host)),)
-        except ValueError:
-            return ()
 
 
 class Safety(Model):

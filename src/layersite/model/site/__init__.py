@@ -1,0 +1,45 @@
+"""The site: one generated environments repository, as `layersite.yaml` at its root describes it, a file a subject."""
+
+from layersite.model.site.database import Cidr, Database, Migrations
+from layersite.model.site.file import (
+    SITE_FILE,
+    ArgoCD,
+    Baseline,
+    Cluster,
+    EnvironmentsRepository,
+    Exposure,
+    Forge,
+    Images,
+    Limits,
+    Provision,
+    Repository,
+    RepositoryCredentials,
+    Safety,
+    Site,
+    Waves,
+    database_of,
+    load_site,
+)
+
+__all__ = [
+    "SITE_FILE",
+    "ArgoCD",
+    "Baseline",
+    "Cidr",
+    "Cluster",
+    "Database",
+    "EnvironmentsRepository",
+    "Exposure",
+    "Forge",
+    "Images",
+    "Limits",
+    "Migrations",
+    "Provision",
+    "Repository",
+    "RepositoryCredentials",
+    "Safety",
+    "Site",
+    "Waves",
+    "database_of",
+    "load_site",
+]
