@@ -5,180 +5,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from layersite.model.capacity import Capacity, ClusterName
+from layersite.model.capacity import Capacity
 from layersite.model.document import Document, Label, Many, Matching, Model, near_miss, read_document
 from layersite.model.errors import UnknownNameError
 from layersite.model.life import Hours, Leases, WorkingHours
 from layersite.model.names import BASELINE
+from layersite.model.site.argocd import ArgoCD
+from layersite.model.site.cluster import Cluster, Exposure, Limits
 from layersite.model.site.database import Database
+from layersite.model.site.forge import EnvironmentsRepository, Forge, Repository
 
-__all__ = ["SITE_FILE", "Site", "database_of", "load_site"]
+__all__ = ["SITE_FILE", "Images", "Provision", "Safety", "Site", "Waves", "database_of", "load_site"]
 
 SITE_FILE = "layersite.yaml"
 Provision = Literal["isolated", "shared", "mock", "external"]
-Branch = Annotated[
-    str,
-    Matching(
-        r"^(?![-/.])(?!.*(\.\.|//|/\.|\.lock(/|$)|[/.]$))[A-Za-z0-9._/-]+$",
-        "a branch name as git accepts it, of letters, digits and ._/-",
-    ),
-]
-GitUrl = Annotated[
-    str,
-    Matching(
-        r"^(?!-)(?!.*::)(?![a-z+]+://[^/@]*:[^/@]*@)[^\s\x00-\x1f]+$",
-        "the URL or path of a git repository, without a password (let git's credential helper supply it)",
-        1000,
-    ),
-]
-
-
-class EnvironmentsRepository(Model):
-    """Where the bot commits: this site's own repository."""
-
-    url: GitUrl
-    branch: Branch = "main"
-    pushes_per_minute: Annotated[int, Field(ge=1)] | None = None
-    """The host's budget, which `serve` keeps to: GitHub advises 6. What arrives meanwhile goes with the next push."""
-    fold: bool = False
-    """For many jobs at once, such as one per change in CI: each leaves its work in a ref, one commits it for all."""
-
-
-HttpUrl = Annotated[
-    str,
-    Matching(
-        r"^https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?$",
-        "an address such as https://git.example.com, without user, query and fragment",
-    ),
-]
-
-
-class Forge(Model):
-    """Where changes come from.
-
-    `git`: every branch below `branch_prefix` of each repository is a change. `gitea`: every open pull request of each
-    repository, on Gitea or Forgejo at `url`; `github`: the same, on github.com or GitHub Enterprise; `gitlab`: every
-    open merge request, on gitlab.com or any GitLab at `url`. The bot's token is read from the variable
-    LAYERSITE_FORGE_TOKEN.
-    """
-
-    kind: Literal["git", "gitea", "github", "gitlab"] = "git"
-    branch_prefix: Annotated[
-        str,
-        Matching(
-            r"^(?![-.])(?!.*(\.\.|/\.|\.lock/))([A-Za-z0-9._-]+/)+$", "letters, digits and ._- that end with a slash"
-        ),
-    ] = "change/"
-    url: HttpUrl | None = None
-    drafts: bool = True
-    """Whether a draft gets an environment."""
-    forks: bool = False
-    """Whether a change from a fork gets one: what it contains then runs in the cluster."""
-
-    @model_validator(mode="after")
-    def _has_an_address(self) -> "Forge":
-        if (self.url is None) != (self.kind == "git"):
-            raise ValueError(f"`kind: {self.kind}` {'needs' if self.url is None else 'has no'} `url`")
-        return self
-
-
-class Repository(Model):
-    """One repository that changes are made in."""
-
-    url: GitUrl
-    branch: Branch = "main"
-
-
-class Baseline(Model):
-    """The always-on namespace that shared apps live in: an existing one, or one that the bot keeps."""
-
-    namespace: Label | None = None
-    managed: bool = False
-
-    @model_validator(mode="after")
-    def _is_one_of_both(self) -> "Baseline":
-        if self.managed == (self.namespace is not None):
-            raise ValueError("give either `namespace: <existing namespace>` or `managed: true`")
-        return self
-
-
-class Cluster(Model):
-    """The cluster as Argo CD knows it, and what environments look like there."""
-
-    name: ClusterName = "in-cluster"
-    kubernetes: Annotated[str, Matching(r"^1\.\d+$", "a version such as 1.34", 8)] = "1.34"
-    namespace_prefix: Annotated[
-        str, Matching(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*-$", "lower-case, start with a letter and end with a hyphen", 20)
-    ] = "env-"
-    baseline: Baseline
-
-
-class RepositoryCredentials(Model):
-    """Where Argo CD finds how to read the environments repository: the entry `key` of a ClusterSecretStore.
-
-    `bootstrap` renders an ExternalSecret (external-secrets.io) that takes `username` and `password` from it.
-    """
-
-    store: Annotated[str, Matching(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "the name of a ClusterSecretStore", 253)]
-    key: Annotated[str, Matching(r"^[^\s\x00-\x1f]+$", "the key of an entry of that store, without spaces")]
-
-
-class ArgoCD(Model):
-    """The Argo CD that syncs this site; without it the bot commits and waits for nothing.
-
-    The bot's token is read from the variable LAYERSITE_ARGOCD_TOKEN, and the secret that signs what it tells the
-    webhooks from LAYERSITE_ARGOCD_WEBHOOK_SECRET.
-    """
-
-    url: HttpUrl
-    applicationset_url: HttpUrl | None = None
-    """The ApplicationSet controller's webhook server; without it a new environment waits for Argo CD's next poll."""
-    namespace: Label = "argocd"
-    project: Label = "layersite"
-    credentials: RepositoryCredentials | None = None
-    timeout_minutes: Annotated[int, Field(ge=1, le=120)] = 10
-    """How long an environment may take to become healthy, or to go away."""
-
-
-class Gateway(Model):
-    """The Gateway (gateway.networking.k8s.io) that HTTPRoutes attach to."""
-
-    name: Label = "gateway"
-    namespace: Label = "gateway-system"
-
-
-class Ingress(Model):
-    """The ingress controller: its class, and the namespace its pods run in."""
-
-    class_name: Label = "nginx"
-    namespace: Label = "ingress-nginx"
-
-
-class Exposure(Model):
-    """How people reach an exposed app: `<environment>--<app>.<domain>` by HTTPRoute, or by Ingress if one is given."""
-
-    domain: Annotated[
-        str,
-        Matching(
-            r"^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$", "a domain name such as preview.example.com", 150
-        ),
-    ]
-    scheme: Literal["https", "http"] = "https"
-    gateway: Gateway = Gateway()
-    ingress: Ingress | None = None
-
-
-class Limits(Model):
-    """What one environment may use: its ResourceQuota, and the LimitRange's defaults for containers that say none."""
-
-    quota: dict[str, str] = {
-        "pods": "50",
-        "requests.cpu": "4",
-        "requests.memory": "8Gi",
-        "limits.memory": "16Gi",
-    }
-    default: dict[str, str] = {"cpu": "500m", "memory": "512Mi"}
-    default_request: dict[str, str] = {"cpu": "50m", "memory": "64Mi"}
 
 
 class Images(Model):
