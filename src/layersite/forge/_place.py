@@ -10,7 +10,10 @@ from layersite.model.errors import ForgeError
 from layersite.model.site import Repository
 from layersite.process import FORGE_TOKEN
 
-__all__ = ["Place", "Places", "check_access"]
+__all__ = ["Place", "Places", "Repositories", "check_access"]
+
+Repositories = Mapping[str, Repository]
+"""Those of a site, by name."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Places(dict[str, Place]):
     """
 
     def __init__(
-        self, repositories: Mapping[str, Repository], path: Callable[[str], str], called: Callable[[str], str] = slug
+        self, repositories: Repositories, path: Callable[[str], str], called: Callable[[str], str] = slug
     ) -> None:
         slugs = {name: called(each.url) for name, each in sorted(repositories.items())}
         super().__init__({name: Place(name, each, path(each)) for name, each in slugs.items()})

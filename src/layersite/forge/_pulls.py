@@ -11,8 +11,9 @@ from urllib.parse import quote
 from layersite.forge._asked import Comments, Stamp, Thumbs
 from layersite.forge._http import Http, MissingError
 from layersite.forge._own import OwnComments
-from layersite.forge._place import Place, Places
-from layersite.forge._pull import CommitStatus, File, Permission, Pull, User, as_change
+from layersite.forge._place import Place, Places, Repositories, check_access
+from layersite.forge._pull import File, Permission, Pull, User, as_change
+from layersite.forge._statuses import Statuses
 from layersite.forge.status import Status
 from layersite.model.change import Change
 from layersite.model.command import Asked
@@ -24,12 +25,14 @@ _AT_ONCE = 8
 
 
 class PullForge(ABC):
-    """Reads changes from, and speaks on, one forge; what its pull requests and commits are called is a subclass's.
+    """Reads changes from, and speaks on, the forge at `url`; what its pull requests are called is a subclass's.
 
     Changed files are asked for in the repositories `files_of` alone, by default in all, and kept for as long as
     neither head nor merge base moves. Its own comments and statuses are asked for once, and then remembered.
     """
 
+    _needs: ClassVar[str]
+    """What the token must be allowed."""
     _pull: ClassVar[type[Pull]]
     _list: ClassVar[str] = "pulls"
     _edit: ClassVar[str] = "PATCH"
@@ -40,14 +43,27 @@ class PullForge(ABC):
     _shown: ClassVar[str] = "statuses/{}"
     """Where the statuses of a commit are read."""
 
-    def __init__(self, http: Http, places: Places, files_of: Collection[str] | None) -> None:
-        self._http, self._places = http, places
-        self._files_of = places.keys() if files_of is None else files_of
+    def __init__(
+        self,
+        repositories: Repositories,
+        url: str,
+        token: str,
+        *,
+        files_of: Collection[str] | None = None,
+        timeout: float = 15,
+    ) -> None:
+        check_access(url, token, self._needs)
+        self._http, self._places = self._reach(repositories, url.rstrip("/"), token, timeout)
+        self._files_of = repositories if files_of is None else files_of
         self._files: dict[tuple[str, int, str, str, str], tuple[str, ...] | None] = {}
-        self._statuses: dict[tuple[str, str], Status] = {}
+        self._statuses = Statuses(self._http, self._shown)
         self._stamps: dict[tuple[str, int], Stamp] = {}
-        self._own = OwnComments(http, lambda: self._me, self._comments, self._on, self._edit, self._written)
-        self._asked = Comments(http, lambda: self._me, self._comments, self._writes, self._thumbs, self._written)
+        self._own = OwnComments(self._http, lambda: self._me, self._comments, self._on, self._edit, self._written)
+        self._asked = Comments(self._http, lambda: self._me, self._comments, self._writes, self._thumbs, self._written)
+
+    @abstractmethod
+    def _reach(self, repositories: Repositories, url: str, token: str, timeout: float) -> tuple[Http, Places]:
+        """Return the API of the forge at `url`, and where it has the repositories. Raises ForgeError."""
 
     @abstractmethod
     def _counted(self, place: Place) -> int:
@@ -130,21 +146,7 @@ class PullForge(ABC):
 
     def set_status(self, change: Change, status: Status) -> None:
         """Put `status` on the change's commit unless the newest of its context says the same. Raises ForgeError."""
-        place = self._places[change.repository]
-        path, what = f"{place.path}/statuses/{change.sha}", place.what(f"the statuses of commit {change.sha}")
-        key = (path, status.context)
-        shown = partial(self._shows, f"{place.path}/{self._shown.format(change.sha)}", what, status)
-        if self._statuses.get(key) == status or (key not in self._statuses and shown()):
-            return
-        self._statuses.pop(key, None)
-        content = {"state": status.state, "description": status.description, "context": status.context}
-        self._http.send("POST", path, what, {**content, **({"target_url": status.url} if status.url else {})})
-        self._statuses[key] = status
-
-    def _shows(self, path: str, what: str, status: Status) -> bool:
-        found = self._http.listing(path, CommitStatus, what, lambda each: each.id)
-        newest = max((each for each in found if each.context == status.context), key=lambda each: each.id, default=None)
-        return newest is not None and newest.says(status)
+        self._statuses.set(self._places[change.repository], change.sha, status)
 
     @cached_property
     def _me(self) -> User:

@@ -1,14 +1,12 @@
 """Gitea and Forgejo: every open pull request of the site's repositories is a change."""
 
-from collections.abc import Collection, Mapping
 from urllib.parse import quote
 
 from layersite.forge._gitea import Counted, Permitted, Pull, Ref
 from layersite.forge._http import Http, MissingError, Paging
-from layersite.forge._place import Place, Places, check_access
+from layersite.forge._place import Place, Places, Repositories
 from layersite.forge._pull import User
 from layersite.forge._pulls import PullForge
-from layersite.model.site import Repository
 from layersite.process import FORGE_TOKEN
 
 __all__ = ["GiteaForge"]
@@ -27,22 +25,14 @@ _ADVICE = {
 class GiteaForge(PullForge):
     """Reads changes from, and speaks on, the Gitea or Forgejo at `url` with an access token."""
 
+    _needs = _SCOPES
     _pull = Pull
     _order = {"sort": "oldest"}
 
-    def __init__(
-        self,
-        repositories: Mapping[str, Repository],
-        url: str,
-        token: str,
-        *,
-        files_of: Collection[str] | None = None,
-        timeout: float = 15,
-    ) -> None:
-        check_access(url, token, _SCOPES)
+    def _reach(self, repositories: Repositories, url: str, token: str, timeout: float) -> tuple[Http, Places]:
         headers, paging = {"Authorization": f"token {token}"}, Paging("limit", 50, "X-Total-Count")
-        http = Http(f"{url.rstrip('/')}/api/v1", headers, _ADVICE, timeout, paging)
-        super().__init__(http, Places(repositories, lambda slug: f"/repos/{quote(slug)}"), files_of)
+        http = Http(f"{url}/api/v1", headers, _ADVICE, timeout, paging)
+        return http, Places(repositories, lambda slug: f"/repos/{quote(slug)}")
 
     def may_write(self, repository: str) -> bool:
         """Return whether the token's account may push to a repository, and so set statuses. Raises ForgeError."""

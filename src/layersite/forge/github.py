@@ -6,11 +6,10 @@ from urllib.parse import quote
 
 from layersite.forge._github import Counted, Pull, Ref, Reply, Tag
 from layersite.forge._http import ForbiddenError, Http, InvalidError, MissingError, Paging
-from layersite.forge._place import Place, Places, check_access
+from layersite.forge._place import Place, Places, Repositories
 from layersite.forge._pull import File, User
 from layersite.forge._pulls import PullForge
 from layersite.model.errors import ForgeError
-from layersite.model.site import Repository
 from layersite.process import FORGE_TOKEN
 
 __all__ = ["GitHubForge"]
@@ -32,25 +31,17 @@ _MOST_FILES = 3000
 class GitHubForge(PullForge):
     """Reads changes from, and speaks on, the GitHub at `url` with a person's token, an app's or a workflow's own."""
 
+    _needs = _RIGHTS
     _pull = Pull
     _order = {"sort": "created", "direction": "asc"}
     _shown = "commits/{}/statuses"
 
-    def __init__(
-        self,
-        repositories: Mapping[str, Repository],
-        url: str,
-        token: str,
-        *,
-        files_of: Collection[str] | None = None,
-        timeout: float = 15,
-    ) -> None:
-        check_access(url, token, _RIGHTS)
-        cloud = re.fullmatch(r"(https?)://(github\.com|[a-z0-9-]+\.ghe\.com)/?", url)
-        api, rest = (f"{cloud[1]}://api.{cloud[2]}", "") if cloud else (f"{url.rstrip('/')}/api", "/v3")
+    def _reach(self, repositories: Repositories, url: str, token: str, timeout: float) -> tuple[Http, Places]:
+        cloud = re.fullmatch(r"(https?)://(github\.com|[a-z0-9-]+\.ghe\.com)", url)
+        api, rest = (f"{cloud[1]}://api.{cloud[2]}", "") if cloud else (f"{url}/api", "/v3")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
         http = Http(api, headers, _ADVICE, timeout, Paging("per_page", 100))
-        super().__init__(http, Places(repositories, lambda slug: f"{rest}/repos/{quote(slug)}"), files_of)
+        return http, Places(repositories, lambda slug: f"{rest}/repos/{quote(slug)}")
 
     def may_write(self, repository: str) -> bool:
         """Return whether the token may set statuses in a repository. Raises ForgeError.

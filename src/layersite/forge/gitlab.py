@@ -1,7 +1,7 @@
 """GitLab, at gitlab.com or anywhere: every open merge request of the site's repositories is a change."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 from urllib.parse import quote
@@ -9,14 +9,13 @@ from urllib.parse import quote
 from layersite.forge._asked import Thumbs
 from layersite.forge._gitlab import Alone, CommitStatus, Counted, Diff, Member, MergeRequest, Ref
 from layersite.forge._http import Http, MissingError, Paging
-from layersite.forge._place import Place, Places, check_access
-from layersite.forge._pull import File, User
+from layersite.forge._place import Place, Places, Repositories
+from layersite.forge._pull import File, Pull, User
 from layersite.forge._pulls import PullForge
 from layersite.forge._text import project_path
 from layersite.forge.status import Status
 from layersite.model.change import Change
 from layersite.model.errors import ForgeError
-from layersite.model.site import Repository
 from layersite.process import FORGE_TOKEN
 
 __all__ = ["GitLabForge"]
@@ -36,6 +35,7 @@ _COUNT = "query($path: ID!) { project(fullPath: $path) { mergeRequests(state: op
 class GitLabForge(PullForge):
     """Reads changes from, and speaks on, the GitLab at `url` with a personal, group or project access token."""
 
+    _needs = _NEEDS
     _pull = MergeRequest
     _list = "merge_requests"
     _order: ClassVar = {"state": "opened", "scope": "all", "order_by": "created_at", "sort": "asc"}
@@ -44,34 +44,12 @@ class GitLabForge(PullForge):
     _written: ClassVar = {"activity_filter": "only_comments"}
     _thumbs = Thumbs("award_emoji", "name", "thumbsup", "thumbsdown")
 
-    def __init__(
-        self,
-        repositories: Mapping[str, Repository],
-        url: str,
-        token: str,
-        *,
-        files_of: Collection[str] | None = None,
-        timeout: float = 15,
-    ) -> None:
-        check_access(url, token, _NEEDS)
+    def _reach(self, repositories: Repositories, url: str, token: str, timeout: float) -> tuple[Http, Places]:
         paging = Paging("per_page", 50, "X-Total")
-        http = Http(f"{url.rstrip('/')}/api", {"PRIVATE-TOKEN": token}, _ADVICE, timeout, paging)
-        places = Places(repositories, _path, partial(project_path, forge=url))
-        super().__init__(http, places, files_of)
+        http = Http(f"{url}/api", {"PRIVATE-TOKEN": token}, _ADVICE, timeout, paging)
         self._forks: set[tuple[str, int | str]] = set()
         self._seen: dict[tuple[str, str, str], CommitStatus] = {}
-
-    def changes(self) -> list[Change]:
-        """Return every open merge request of every project. Raises ForgeError if one cannot be read in full."""
-        found = super().changes()
-        self._forks = {change.key for change in found if change.fork}
-        return found
-
-    def find(self, change: Change) -> Change | None:
-        """Ask for one merge request by its number; None if it is closed, merged or gone. Raises ForgeError."""
-        found = super().find(change)
-        self._forks |= {found.key} if found and found.fork else set()
-        return found
+        return http, Places(repositories, _path, partial(project_path, forge=url))
 
     def may_write(self, repository: str) -> bool:
         """Return whether the token's account is a developer of a project, and may set statuses. Raises ForgeError."""
@@ -134,6 +112,11 @@ class GitLabForge(PullForge):
             return self._http.get(f"{place.path}/members/all/{user.id}", Member, what).is_developer
         except MissingError:
             return False
+
+    def _as_change(self, place: Place, pull: Pull, files: tuple[str, ...] | None) -> Change:
+        change = super()._as_change(place, pull, files)
+        (self._forks.add if change.fork else self._forks.discard)(change.key)
+        return change
 
     def _files_in(self, place: Place, number: int) -> Sequence[File] | None:
         path, what = f"{place.path}/merge_requests/{number}", place.what(f"the files of merge request {number}")

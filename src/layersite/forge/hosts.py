@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 
+from layersite.forge._pulls import PullForge
 from layersite.forge.gitea import GiteaForge
 from layersite.forge.github import GitHubForge
 from layersite.forge.gitlab import GitLabForge
 
 __all__ = ["HOSTS"]
 
-HOSTS: Mapping[str, type[GiteaForge | GitHubForge | GitLabForge]] = {
-    "gitea": GiteaForge,
-    "github": GitHubForge,
-    "gitlab": GitLabForge,
-}
+HOSTS: Mapping[str, type[PullForge]] = {"gitea": GiteaForge, "github": GitHubForge, "gitlab": GitLabForge}

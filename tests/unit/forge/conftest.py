@@ -15,7 +15,7 @@ from tests.unit.forge.fake_gitea import FakeGitea
 from tests.unit.forge.fake_github import FakeGitHub
 from tests.unit.forge.fake_gitlab import FakeGitLab
 
-ADAPTERS: dict[type[FakeForge], type[GiteaForge | GitHubForge | GitLabForge]] = {
+ADAPTERS: dict[type[FakeForge], type[PullForge]] = {
     FakeGitea: GiteaForge,
     FakeGitHub: GitHubForge,
     FakeGitLab: GitLabForge,
