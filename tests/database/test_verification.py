@@ -121,6 +121,12 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(red: Red, po
             "overlap",
             "300 values of public.customer.data at mail are in the golden",
         ),
+        (
+            "UPDATE customer SET first = 'Badoki' || chr(31) || 'Badoki' WHERE id < 3",
+            "shapes",
+            "public.customer.first is not what `first_name` makes: 2 values",
+        ),
+        ("UPDATE customer SET iban = 'XX' || repeat('7', 400) WHERE id = 3", "shapes", "customer.iban is not what"),
         ("UPDATE customer SET score = -1 WHERE id = 3", "shapes", "customer.score is not what"),
         ("UPDATE customer SET note = 'called' WHERE id = 1", "shapes", "customer.note should be null: 1"),
         ("UPDATE customer SET plan = 'plan1' WHERE id = 1", "shapes", "customer.plan is not what"),
@@ -208,6 +214,22 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(red: Red, po
 def test_a_spoilt_draft_is_red(red: Red, sql: str, check: str, message: str) -> None:
     found = red(sql)
     assert message in found.get(check, f"nothing; but {found}")
+
+
+def test_a_value_behind_many_pages_of_a_partition_is_red(postgres: Server) -> None:
+    sql = """
+    CREATE TABLE visit (id int, mail text, pad text) PARTITION BY RANGE (id);
+    CREATE TABLE early PARTITION OF visit FOR VALUES FROM (0) TO (9);
+    CREATE TABLE late PARTITION OF visit DEFAULT WITH (fillfactor = 10);
+    INSERT INTO visit SELECT n, 'p' || n || '@real.example', repeat('x', 700) FROM generate_series(1, 2100) n;
+    """
+    postgres.create("visits", sql)
+    ordered = wish(postgres, {"public.visit": {"id": "keep", "mail": {"mask": "email"}, "pad": "keep"}}, "visits")
+    with ordered.engine.open_server() as server, ordered.engine.open_source() as source:
+        draft = server.fill(source, ordered.contract).name
+        found = Red(postgres, ordered, draft)("UPDATE visit SET mail = 'somebody' WHERE id > 2098")
+        server.drop(draft)
+    assert found["shapes"] == "public.visit.mail is not what `email` makes: 2 values"
 
 
 def test_statistics_of_values_that_are_gone_are_red(red: Red) -> None:

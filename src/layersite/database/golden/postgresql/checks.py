@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from layersite.database.contract.rules import shape, value_shape
+from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.checks import Dialect, counted
 from layersite.database.golden.overlap import columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.schema import read_schema
-from layersite.database.golden.postgresql.values import identifier, literal
-from layersite.database.schema import Column, Relation, Schema
-from layersite.model.contract import Choice, Constant, Contract, Json, Number, Rule
+from layersite.database.golden.postgresql.shapes import proven, wrong
+from layersite.database.golden.postgresql.values import identifier
+from layersite.database.schema import Relation, Schema
+from layersite.model.contract import Choice, Constant, Contract
 
 __all__ = ["alone", "structure"]
 
@@ -29,7 +30,7 @@ UNION ALL SELECT format('the materialized view %I.%I is empty', schemaname, matv
 
 def alone(golden: Connection, schema: Schema, contract: Contract) -> tuple[Check, ...]:
     """Check what a golden shows by itself, without its source."""
-    dialect = Dialect(partial(_counts, golden), str, identifier, _test)
+    dialect = Dialect(partial(_counts, golden), str, identifier, wrong, partial(proven, golden))
     return (*counted(dialect, schema, contract), _statistics(golden, schema, contract))
 
 
@@ -67,45 +68,6 @@ def _differences(relation: Relation, found: Relation | None, contract: Contract)
 def _counts(golden: Connection, relation: str, query: str) -> Sequence[int]:
     with explained(f"{relation} cannot be checked"):
         return golden.execute(query.encode()).fetchone() or ()
-
-
-def _test(column: Column, rule: Rule) -> str | None:
-    """Return the condition that a value is not of the rule's making."""
-    there = identifier(column.name)
-    if isinstance(rule, Json):
-        return _foreign_leaves(f"{there}::jsonb", rule)
-    pattern = shape(rule, column).pattern
-    item = "v" if column.array else there
-    value = f"host({item})" if column.family == "inet" else f"{item}::text"
-    if isinstance(rule, Number):
-        bad = f"{value}::numeric NOT BETWEEN {rule.min} AND {rule.max}"
-    elif isinstance(rule, Constant | Choice):
-        values = (rule.value,) if isinstance(rule, Constant) else rule.values
-        bad = f"{value} NOT IN ({', '.join(f'{literal(each)}::{_single(column)}::text' for each in values)})"
-    elif pattern is not None:
-        bad = f"{value} <> '' AND {value} !~ {literal(f'^({pattern})$')}"
-    else:
-        return None
-    return f"EXISTS (SELECT FROM unnest({there}) v WHERE {bad})" if column.array else bad
-
-
-def _single(column: Column) -> str:
-    return column.type.removesuffix("[]")
-
-
-def _foreign_leaves(there: str, rule: Json) -> str:
-    """Look for anything in a document that is on no listed path, and for masked leaves of another shape."""
-    paths = {path: f"ARRAY[{', '.join(map(literal, path.split('.')))}]" for path in rule.paths}
-    rest = " #- ".join([there, *paths.values()])
-    tests = [f"jsonb_path_exists({rest}, '$.** ? (@.type() != \"object\")')"]
-    for path, leaf in rule.paths.items():
-        if leaf != "keep":
-            pattern = literal(f"^({value_shape(leaf).pattern})?$")
-            tests.append(f"{there} #>> {paths[path]} !~ {pattern}")
-    parents = {tuple(path.split(".")[:depth]) for path in rule.paths for depth in range(path.count(".") + 1)}
-    steps = sorted(f"ARRAY[{', '.join(map(literal, parent))}]::text[]" for parent in parents)
-    is_odd = " OR ".join(f"jsonb_typeof({there} #> {step}) <> 'object'" for step in steps) or "false"
-    return f"CASE WHEN {is_odd} THEN true ELSE {' OR '.join(tests)} END"
 
 
 def _statistics(golden: Connection, schema: Schema, contract: Contract) -> Check:

@@ -17,7 +17,7 @@ from layersite.database.golden.subset import emptied
 from layersite.database.schema import Relation, Schema
 from layersite.model.contract import Contract
 
-__all__ = ["Part", "Rows", "copy_parts", "parts", "snapshot"]
+__all__ = ["Part", "Rows", "copy_parts", "parts", "ranges", "snapshot"]
 
 _PAGES = 1024
 """How many pages (8 MB) one range has: enough to keep each worker busy, small enough to share the last table."""
@@ -71,12 +71,12 @@ def parts(schema: Schema, contract: Contract, rows: Rows) -> list[Part]:
 
 def _of(relation: Relation, root: Relation, contract: Contract, chosen: Sequence[str] | None) -> Iterator[Part]:
     made = selection(relation, {**contract.columns(root.name), **emptied(contract, root.name)})
-    for weight, condition in _ranges(relation.pages) if chosen is None else _places(chosen):
+    for weight, condition in ranges(relation.pages) if chosen is None else _places(chosen):
         work = weight * (1 + len(made.hashes))
         yield Part(made.query(relation.name, condition), root.name, tuple(made.columns), work)
 
 
-def _ranges(pages: int) -> Iterator[tuple[int, str]]:
+def ranges(pages: int) -> Iterator[tuple[int, str]]:
     """Cut a table into ranges; the last one is open, for pages may have come since they were counted."""
     for first in range(0, max(pages, 1), _PAGES):
         is_last = first + _PAGES >= pages

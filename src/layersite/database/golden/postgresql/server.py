@@ -12,15 +12,13 @@ from layersite.database.creating import create_private
 from layersite.database.dropping import drop_database
 from layersite.database.golden.api import Draft, Source
 from layersite.database.golden.attestation import Attestation, Check
-from layersite.database.golden.overlap import overlap
 from layersite.database.golden.postgresql import canaries, checks, draft
 from layersite.database.golden.postgresql.archive import archive
 from layersite.database.golden.postgresql.connect import Connection, connect, explained
-from layersite.database.golden.postgresql.hashes import check_alike, hasher
-from layersite.database.golden.postgresql.literals import schema_is_clean
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 from layersite.database.golden.postgresql.values import identifier
+from layersite.database.golden.postgresql.verification import Verification
 from layersite.model.contract import Contract
 from layersite.model.database import Golden
 from layersite.model.errors import LayersiteError
@@ -77,23 +75,7 @@ class Server:
     def verify(self, draft: str, source: Source, contract: Contract) -> tuple[Check, ...]:
         """Check a draft, against its source too."""
         assert isinstance(source, PostgreSQLSource)  # noqa: S101  one engine gives both
-        schema = source.schema
-        missing = canaries.planted(source.connection, schema, contract)
-        with connect(self.uri, draft, read_only=True, **self.seed) as golden:
-            structure = checks.structure(golden, schema, contract)
-            if structure.problems:
-                return (structure,)
-            check_alike(source.connection, golden)
-            raw = hasher(source.connection)
-            return (
-                structure,
-                overlap(raw, hasher(golden), schema, contract),
-                schema_is_clean(self.uri, draft, source.connection, raw, schema, contract),
-                *checks.alone(golden, schema, contract),
-                Check(name="canaries", looked_at=len(contract.canaries), problems=tuple(missing)),
-                canaries.dump_is_clean(self.uri, draft, contract.canaries),
-                canaries.files_are_clean(golden, source.connection, self.connection, contract.canaries),
-            )
+        return Verification(self.connection, self.uri, draft, source, contract, self.seed).run(self.workers)
 
     def verify_again(self, golden: str, contract: Contract) -> tuple[Check, ...]:
         """Check a published golden by itself, in a copy that goes again."""
