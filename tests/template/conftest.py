@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.helpers import ROOT, commit_all, copy_work_tree, git
+from tests.template.helpers import PRODUCT_ONLY, ROOT, commit_all, copy_work_tree, git
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -30,7 +30,7 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a folder without history, which copier reads fastest."""
+    """The template as a folder without history."""
     folder = tmp_path_factory.mktemp("plain")
     copy_work_tree(folder)
     return folder
@@ -48,8 +48,17 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def template(tmp_path_factory: pytest.TempPathFactory, _isolated: None) -> Path:
     """The template as a git repository with one version, v0.0.2."""
-    folder = tmp_path_factory.mktemp("template")
-    copy_work_tree(folder)
+    return _release(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="package")
+def shipped(tmp_path_factory: pytest.TempPathFactory, _isolated: None) -> Path:
+    """The same without what only the product needs, for copier renders each path, also of what it leaves out."""
+    return _release(tmp_path_factory.mktemp("shipped"), PRODUCT_ONLY)
+
+
+def _release(folder: Path, without: tuple[str, ...] = ()) -> Path:
+    copy_work_tree(folder, without)
     git(folder, "init", "--quiet")
     commit_all(folder, "feat: everything")
     git(folder, "tag", "v0.0.2")

@@ -7,9 +7,10 @@ from typing import Any
 
 import copier
 
-__all__ = ["ROOT", "commit_all", "contents", "copy_work_tree", "generate", "git", "work_tree"]
+__all__ = ["PRODUCT_ONLY", "ROOT", "commit_all", "contents", "copy_work_tree", "generate", "git", "work_tree"]
 
 ROOT = Path(__file__).parents[2]
+PRODUCT_ONLY = ("src/", "docs/", "benchmarks/", "tests/", "changelog.d/", ".ci/", "pyproject.toml", "uv.lock")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -27,8 +28,10 @@ def work_tree() -> list[str]:
     return sorted(name for name in set(listed) if name and (ROOT / name).is_file())
 
 
-def copy_work_tree(target: Path) -> None:
+def copy_work_tree(target: Path, without: tuple[str, ...] = ()) -> None:
     for name in work_tree():
+        if name.startswith(without) and not name.startswith("tests/smoke/"):
+            continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
 

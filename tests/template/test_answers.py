@@ -41,15 +41,15 @@ CI_FILES = {
 
 
 @pytest.fixture(scope="module")
-def default(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return contents(generate(plain, tmp_path_factory.mktemp("default")))
+def default(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return contents(generate(shipped, tmp_path_factory.mktemp("default")))
 
 
 @pytest.mark.parametrize("question", ASKED)
 def test_the_answer_changes_no_other_file(
-    plain: Path, tmp_path: Path, default: dict[str, bytes], question: str
+    shipped: Path, tmp_path: Path, default: dict[str, bytes], question: str
 ) -> None:
-    site = contents(generate(plain, tmp_path, **{question: OTHER[question]}))
+    site = contents(generate(shipped, tmp_path, **{question: OTHER[question]}))
     changed = {path for path in site.keys() | default.keys() if site.get(path) != default.get(path)}
     places = {"ci": CI_FILES, "layersite_source": {"requirements/layersite.txt"}}
     assert changed - {".copier-answers.yml"} <= places.get(question, {"layersite.yaml"})

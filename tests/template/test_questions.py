@@ -218,9 +218,9 @@ def test_the_gateway_is_the_one_that_was_named(questions: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("source", GOOD["layersite_source"])
 def test_the_bot_is_pinned_to_the_template_s_commit_where_git_has_it(
-    template: Path, tmp_path: Path, source: str
+    shipped: Path, tmp_path: Path, source: str
 ) -> None:
-    site = generate(template, tmp_path, vcs_ref="v0.0.2", layersite_source=source)
-    commit = git(template, "rev-parse", "v0.0.2").strip()
+    site = generate(shipped, tmp_path, vcs_ref="v0.0.2", layersite_source=source)
+    commit = git(shipped, "rev-parse", "v0.0.2").strip()
     pin = f"@{commit}" if source.startswith("git+") else ""
     assert (site / "requirements/layersite.txt").read_text("utf-8").splitlines()[-1] == f"layersite @ {source}{pin}"

@@ -4,19 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.helpers import ROOT, contents, generate, work_tree
-
-PRODUCT_ONLY = (
-    "src/",
-    "docs/",
-    "benchmarks/",
-    "tests/",
-    "changelog.d/",
-    ".ci/",
-    "pyproject.toml",
-    "uv.lock",
-    "copier.",
-)
+from tests.template.helpers import PRODUCT_ONLY, ROOT, contents, generate, work_tree
 
 
 def listed(ci: list[str]) -> set[str]:
@@ -31,18 +19,23 @@ def listed(ci: list[str]) -> set[str]:
     [[], ["github"], ["gitlab"], ["jenkins"], ["github", "gitlab", "jenkins"]],
     ids=lambda ci: "+".join(ci) or "none",
 )
-def test_a_site_consists_of_the_listed_files(plain: Path, tmp_path: Path, ci: list[str]) -> None:
-    assert sorted(contents(generate(plain, tmp_path, ci=ci))) == sorted(listed(ci))
+def test_a_site_consists_of_the_listed_files(shipped: Path, tmp_path: Path, ci: list[str]) -> None:
+    assert sorted(contents(generate(shipped, tmp_path, ci=ci))) == sorted(listed(ci))
 
 
-def test_a_site_has_no_empty_folder(plain: Path, tmp_path: Path) -> None:
-    site = generate(plain, tmp_path)
+@pytest.fixture(scope="module")
+def site(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(plain, tmp_path_factory.mktemp("site"), ci=["github"])
+
+
+def test_a_site_has_no_empty_folder(site: Path) -> None:
     assert not [path for path in site.rglob("*") if path.is_dir() and not any(path.iterdir())]
 
 
-def test_what_only_the_product_needs_stays_there(plain: Path, tmp_path: Path) -> None:
-    paths = contents(generate(plain, tmp_path, ci=["github"]))
-    product = {path for path in paths if path.startswith(PRODUCT_ONLY) or "/template-" in path}
+def test_what_only_the_product_needs_stays_there(site: Path) -> None:
+    paths = contents(site)
+    assert sorted(paths) == sorted(listed(["github"]))
+    product = {path for path in paths if path.startswith((*PRODUCT_ONLY, "copier.")) or "/template-" in path}
     assert {path for path in product if not path.startswith("tests/smoke/")} == set()
 
 
@@ -59,8 +52,7 @@ def test_no_path_holds_braces_but_the_answers_file_whose_name_copier_demands() -
     assert [path for path in work_tree() if "{" in path] == ["{{ _copier_conf.answers_file }}.jinja"]
 
 
-def test_files_of_the_bot_and_of_ci_keep_their_own_braces(plain: Path, tmp_path: Path) -> None:
-    site = generate(plain, tmp_path, ci=["github"])
+def test_files_of_the_bot_and_of_ci_keep_their_own_braces(site: Path) -> None:
     for path in ("apps/hello-web/overlays/web.yaml.j2", ".github/workflows/reconcile.yml"):
         assert "{{" in (site / path).read_text("utf-8")
         assert (site / path).read_bytes() == (ROOT / path).read_bytes()

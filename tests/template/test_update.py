@@ -11,7 +11,7 @@ import copier
 import pytest
 
 from layersite.model.site import load_site
-from tests.template.helpers import ROOT, commit_all, contents, copy_work_tree, generate, git
+from tests.template.helpers import PRODUCT_ONLY, ROOT, commit_all, contents, copy_work_tree, generate, git
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -25,10 +25,10 @@ def update(site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def versions(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def versions(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template with an older version, v0.0.1, that lacks some of what v0.0.2 has."""
     folder = tmp_path_factory.mktemp("versions") / "template"
-    shutil.copytree(template, folder)
+    shutil.copytree(shipped, folder)
     git(folder, "tag", "--delete", "v0.0.2")
     edit(folder / "layersite.yaml.jinja", "safety:\n  removals: 10\n  percent: 5\n", "")
     edit(folder / "README.md.jinja", "## Updates\n", "## Upgrades\n")
@@ -117,7 +117,7 @@ SHIPPED = ("copier.yml", "*.jinja", "noxfile.py", "apps", "environments", "requi
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This repository with the last commit that shipped something else as v0.0.1, and the work tree as v0.0.2."""
+    """What a site consists of: the last commit that shipped something else as v0.0.1, and the work tree as v0.0.2."""
     history = git(ROOT, "rev-list", "--first-parent", "HEAD", "--", *SHIPPED).split()
     older = [commit for commit in history if git(ROOT, "diff", "--name-only", commit, "--", *SHIPPED)]
     if not older:
@@ -125,9 +125,11 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("releases") / "template"
     git(ROOT, "clone", "--quiet", "--no-checkout", f"file://{ROOT}", str(folder))
     git(folder, "checkout", "--quiet", "-B", "main", older[0])
+    git(folder, "rm", "-r", "--quiet", "--ignore-unmatch", "--", *PRODUCT_ONLY, ":!tests/smoke")
+    commit_all(folder, "feat: what there was")
     git(folder, "tag", "--force", "v0.0.1")
     git(folder, "rm", "-r", "--quiet", ".")
-    copy_work_tree(folder)
+    copy_work_tree(folder, PRODUCT_ONLY)
     commit_all(folder, "feat: what comes next")
     git(folder, "tag", "--force", "v0.0.2")
     return folder
