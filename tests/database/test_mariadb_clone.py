@@ -252,10 +252,10 @@ def test_the_servers_password_is_in_no_message(mariadb: MariaDBServer) -> None:
         MariaDBClones("postgresql://x:secret@y/z", "SHOP_SERVER")
 
 
-def test_a_newer_mysql_server_is_refused_by_name() -> None:
+def test_an_older_mysql_server_is_refused_by_name() -> None:
     """Told from what it calls itself, which a MariaDB server can be told too."""
-    said = r"the server in V is MySQL 8\.4\.3, which `engine: mariadb` cannot use yet"
-    with running_mariadb("--version=8.4.3") as server, pytest.raises(DatabaseError, match=said):
+    said = r"the server in V is MySQL 5\.7\.44, which `engine: mariadb` cannot use; it needs 8\.0 or newer"
+    with running_mariadb("--version=5.7.44") as server, pytest.raises(DatabaseError, match=said):
         MariaDBClones(server.uri(""), "V")
 
 

@@ -11,6 +11,7 @@ from layersite.database.mariadb import ledger
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.copy import copy_tables
 from layersite.database.mariadb.ddl import move, read_definition
+from layersite.database.mariadb.passwords import of_mariadb, of_mysql
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone
 from layersite.model.errors import DatabaseError
@@ -125,10 +126,12 @@ class MariaDBClones:
 
     def set_password(self, name: str, password: str) -> None:
         """Let the user `name` sign in with `password`, which the server gets to see only as a hash."""
-        once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()  # the server's own way
-        twice = hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
-        way = "WITH mysql_native_password AS" if self.session.is_mysql else "BY PASSWORD"
-        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED {way} %s ACCOUNT UNLOCK", f"*{twice}")
+        way, kept = (
+            ("WITH caching_sha2_password AS", of_mysql(password))
+            if self.session.is_mysql
+            else ("BY PASSWORD", of_mariadb(password))
+        )
+        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED {way} %s ACCOUNT UNLOCK", kept)
 
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is connected to it, if it is there."""

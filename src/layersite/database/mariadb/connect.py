@@ -68,10 +68,10 @@ class Session:
 
         version = str(self.one("SELECT version()"))
         self.is_mysql = "MariaDB" not in version
-        if self.is_mysql and not version.startswith("8.0."):
+        if self.is_mysql and version.startswith("5."):
             self.close()
-            text = f"{what} is MySQL {version}, which `engine: mariadb` cannot use yet"
-            raise DatabaseError(f"{text}; see what differs in docs/explanation/mariadb.md")
+            text = f"{what} is MySQL {version}, which `engine: mariadb` cannot use"
+            raise DatabaseError(f"{text}; it needs 8.0 or newer, see docs/explanation/mariadb.md")
 
     def close(self) -> None:
         """End the session, and with it its locks."""

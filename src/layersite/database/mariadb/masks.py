@@ -58,7 +58,10 @@ def _written(column: Column, value: str) -> str:
     if column.type.startswith("bit"):
         return f"COALESCE(CONCAT('0x', LPAD(HEX({value} + 0), 16, '0')), 'NULL')"
     if column.family == "bytes" or column.type.startswith(_SHAPES):
-        return f"CASE WHEN {value} IS NULL THEN 'NULL' ELSE CONCAT('_binary', QUOTE({value})) END"
+        quoted = f"CAST({value} AS BINARY)"  # the newest MySQL refuses to QUOTE bytes that are no text
+        for special in ("\\", "'"):
+            quoted = f"REPLACE({quoted}, {literal(special)}, {literal(chr(92) + special)})"
+        return f"CASE WHEN {value} IS NULL THEN 'NULL' ELSE CONCAT('_binary''', {quoted}, '''') END"
     return f"QUOTE({text_of(value)})"
 
 
@@ -106,13 +109,14 @@ def _document(rule: Json, there: str) -> str:
         for key in parents:
             node = node.setdefault(key, {})  # type: ignore[assignment]
         steps = path_of(path)
-        value = f"JSON_VALUE({there}, {steps})"
-        node[last] = f"JSON_EXTRACT({there}, {steps})" if leaf == "keep" else _leaf(leaf, value)
+        found = f"JSON_EXTRACT({there}, {steps})"
+        node[last] = found if leaf == "keep" else _leaf(leaf, found)
     return f"JSON_MERGE_PATCH('{{}}', {_object(tree)})"
 
 
-def _leaf(rule: Value, there: str) -> str:
-    text = f"CONVERT({there} USING utf8mb4)"
+def _leaf(rule: Value, found: str) -> str:
+    """Return the mask of the value that a path leads to; a list and a document are none."""
+    text = f"CONVERT(IF(JSON_TYPE({found}) IN ('OBJECT', 'ARRAY', 'NULL'), NULL, JSON_UNQUOTE({found})) USING utf8mb4)"
     return _hashed(domain_of(rule), text, _value(rule, _HASH, text, None))
 
 
