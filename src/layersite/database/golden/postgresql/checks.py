@@ -3,23 +3,17 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.checks import Dialect, counted
-from layersite.database.golden.overlap import columns_of
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.schema import read_schema
 from layersite.database.golden.postgresql.shapes import proven, wrong
+from layersite.database.golden.postgresql.statistics import statistics
 from layersite.database.golden.postgresql.values import identifier
 from layersite.database.schema import Relation, Schema
-from layersite.model.contract import Choice, Constant, Contract
+from layersite.model.contract import Contract
 
 __all__ = ["alone", "structure"]
-
-_STATISTICS = """
-SELECT value FROM pg_stats s CROSS JOIN LATERAL unnest(
-    coalesce(s.most_common_vals::text::text[], '{}') || coalesce(s.histogram_bounds::text::text[], '{}')) value
-WHERE format('%%I.%%I', s.schemaname, s.tablename) = %s AND s.attname = %s AND value <> '' AND rtrim(value) !~ %s"""
 
 _UNFINISHED = """
 SELECT format('the index %s is not valid', indexrelid::regclass) FROM pg_index WHERE NOT indisvalid
@@ -31,21 +25,17 @@ UNION ALL SELECT format('the materialized view %I.%I is empty', schemaname, matv
 def alone(golden: Connection, schema: Schema, contract: Contract) -> tuple[Check, ...]:
     """Check what a golden shows by itself, without its source."""
     dialect = Dialect(partial(_counts, golden), str, identifier, wrong, partial(proven, golden))
-    return (*counted(dialect, schema, contract), _statistics(golden, schema, contract))
+    return (*counted(dialect, schema, contract), statistics(golden, schema, contract))
 
 
 def structure(golden: Connection, schema: Schema, contract: Contract) -> Check:
-    """Everything that the source has and the contract keeps is there, with its keys, and finished."""
+    """Every relation that the contract keeps is there, with the columns that all other checks ask for, and finished."""
     found = read_schema(golden)
     problems = [row[0] for row in golden.execute(_UNFINISHED)]
     problems += [f"{name} is not in the source" for name in found.relations if name not in schema.relations]
     for relation in schema.relations.values():
         if relation.kind != "foreign" and not _is_dropped_view(relation, contract):
             problems += _differences(relation, found.relations.get(relation.name), contract)
-    plain = {(each.relation, each.columns, each.target, each.target_columns) for each in found.references}
-    for each in schema.references:
-        if (each.relation, each.columns, each.target, each.target_columns) not in plain:
-            problems.append(f"the reference of {each.relation} to {each.target} is missing")
     return Check(name="structure", looked_at=len(found.relations), problems=tuple(problems))
 
 
@@ -61,28 +51,8 @@ def _differences(relation: Relation, found: Relation | None, contract: Contract)
     wanted = {name: column.type for name, column in relation.columns.items() if name not in dropped}
     if wanted != {name: column.type for name, column in found.columns.items()}:
         yield f"{relation.name} has other columns than in the source"
-    if missing := {key for key in relation.unique if not dropped & set(key)} - set(found.unique):
-        yield f"{relation.name} lost its key {sorted(missing)[0]}"
 
 
 def _counts(golden: Connection, relation: str, query: str) -> Sequence[int]:
     with explained(f"{relation} cannot be checked"):
         return golden.execute(query.encode()).fetchone() or ()
-
-
-def _statistics(golden: Connection, schema: Schema, contract: Contract) -> Check:
-    """What the planner remembers of masked columns are masked values."""
-    problems = []
-    looked_at = 0
-    for relation, column, action in columns_of(schema, contract):
-        if isinstance(action, str | Choice | Constant) or column.array:
-            continue
-        if not (pattern := shape(action, column).pattern):
-            continue
-        looked_at += 1
-        found = golden.execute(_STATISTICS, (relation.name, column.name, f"^({pattern})(/32)?$")).fetchall()
-        if found:
-            problems.append(
-                f"the statistics of {relation.name}.{column.name} hold {len(found)} values of another shape"
-            )
-    return Check(name="statistics", looked_at=looked_at, problems=tuple(problems))

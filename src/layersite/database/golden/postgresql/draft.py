@@ -16,7 +16,7 @@ from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
 
-__all__ = ["create", "fill"]
+__all__ = ["create", "fill", "sequences"]
 
 _PARALLEL = ("INDEX", "CONSTRAINT")
 
@@ -99,12 +99,17 @@ def _run(uri: str, name: str, statements: list[str]) -> None:
                 draft.execute(sql.encode())
 
 
-def _set_sequences(source: PostgreSQLSource, draft: Connection) -> None:
-    """Let each sequence go on behind the greatest masked value of its columns, a free one where the source's is."""
+def sequences(draft: Connection) -> dict[str, list[tuple[str, str]]]:
+    """Return every sequence with the tables and columns whose values it makes; a free one has none."""
     found: dict[str, list[tuple[str, str]]] = {}
     for sequence, table, column in draft.execute(_SEQUENCES).fetchall():
         found.setdefault(sequence, []).extend([(table, column)] if table else [])
-    for sequence, uses in found.items():
+    return found
+
+
+def _set_sequences(source: PostgreSQLSource, draft: Connection) -> None:
+    """Let each sequence go on behind the greatest masked value of its columns, a free one where the source's is."""
+    for sequence, uses in sequences(draft).items():
         if uses:
             greatest = ", ".join(f"(SELECT max({identifier(column)}) FROM {table})" for table, column in uses)
             draft.execute(f"SELECT setval('{sequence}', greatest({greatest})) WHERE greatest({greatest}) > 0".encode())

@@ -43,7 +43,7 @@ def _values(column: Column, path: str) -> str:
     if column.family == "json":
         steps = f"ARRAY[{', '.join(map(literal, path.split('.') if path else ()))}]::text[]"
         return f"SELECT e #>> '{{}}' FROM jsonb_path_query({name}::jsonb #> {steps}, {_LEAVES}) e"
-    return f"SELECT {name}::text"
+    return f"SELECT concat({name})" if column.family == "inet" else f"SELECT {name}::text"  # as text it has a /32
 
 
 def hash_text(text: str) -> str:

@@ -10,6 +10,7 @@ from layersite.database.golden.overlap import overlap
 from layersite.database.golden.postgresql import canaries, checks
 from layersite.database.golden.postgresql.connect import Connection, connect
 from layersite.database.golden.postgresql.copy import snapshot
+from layersite.database.golden.postgresql.definitions import definitions
 from layersite.database.golden.postgresql.hashes import check_alike, hasher
 from layersite.database.golden.postgresql.literals import schema_is_clean
 from layersite.database.golden.postgresql.source import PostgreSQLSource
@@ -50,8 +51,11 @@ class Verification:
         source, schema = self.source.connection, self.source.schema
         raw = hasher(source)
         with self._inside() as draft:
-            met = overlap(raw, hasher(draft), schema, self.contract)
-        return met, schema_is_clean(self.uri, self.draft, source, raw, schema, self.contract)
+            return (
+                definitions(source, draft, schema, self.contract),
+                overlap(raw, hasher(draft), schema, self.contract),
+                schema_is_clean(self.uri, draft, source, raw, schema, self.contract),
+            )
 
     def _alone(self) -> _Checks:
         with self._inside() as draft:
