@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+from layersite.cluster.api import Json
+from tests.database.tap import Fate
 from tests.unit.cluster.fake import FakeCluster
 
-__all__ = ["serving"]
+__all__ = ["FatedCluster", "serving"]
 
 _KUBECONFIG = """
 apiVersion: v1
@@ -19,6 +21,47 @@ clusters: [{{name: here, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
 contexts: [{{name: here, context: {{cluster: here, user: nobody}}}}]
 users: [{{name: nobody, user: {{}}}}]
 """
+
+
+class FatedCluster(FakeCluster):
+    """One whose users may die when a change arrives, and once it is made, before they hear of it.
+
+    Whoever asks for `/moment` adds another one.
+    """
+
+    fate = Fate(0)
+
+    def meet(self, fate: Fate) -> None:
+        """Let requests be moments of `fate` from now on."""
+        self.fate = fate
+
+    def get(self, path: str) -> Json | None:
+        if path == "/moment":
+            self._be_a_moment()
+        return super().get(path)
+
+    def create(self, path: str, item: Json) -> None:
+        with self._moments():
+            super().create(path, item)
+
+    def replace(self, path: str, item: Json) -> None:
+        with self._moments():
+            super().replace(path, item)
+
+    def delete(self, path: str, item: Json) -> None:
+        with self._moments():
+            super().delete(path, item)
+
+    @contextmanager
+    def _moments(self) -> Iterator[None]:
+        self._be_a_moment()
+        yield
+        self._be_a_moment()
+
+    def _be_a_moment(self) -> None:
+        if self.fate.is_due():
+            self.fate.strike()
+            raise ConnectionAbortedError
 
 
 @contextmanager
@@ -58,6 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self.cluster.delete(self.path, self.cluster.objects[self.path])
         self._answer(200, {})
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # of who was killed
+            super().handle()
 
     def log_message(self, *_: object) -> None:
         pass

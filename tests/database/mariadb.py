@@ -18,7 +18,7 @@ import pytest
 
 from tests.database.server import UNPRIVILEGED, free_port
 
-__all__ = ["MariaDBServer", "await_server", "running_mariadb"]
+__all__ = ["MariaDBServer", "await_server", "running_mariadb", "start_again"]
 
 _PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 """Debian's programs alone: these packages have no service that would start."""
@@ -169,6 +169,13 @@ def _start(program: str, server: MariaDBServer, user: int | None, settings: tupl
     with (server.folder / "log").open("wb") as log:
         groups: list[int] | None = [] if user else None
         return subprocess.Popen(argv, user=user, group=user, extra_groups=groups, stdout=log, stderr=log, cwd="/")
+
+
+def start_again(server: MariaDBServer, *settings: str) -> subprocess.Popen[bytes]:
+    """Start a server that was killed, on the files that it has left."""
+    process = _start(_mariadbd(), server, UNPRIVILEGED if os.geteuid() == 0 else None, settings)
+    await_server(server, process)
+    return process
 
 
 def await_server(server: MariaDBServer, process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,7 @@
-"""A tap between a program and its database server that kills the program once it has sent a certain statement.
+"""Kill a program at a moment of its choice: a statement to its database server, a request, a file that it writes.
 
-To die at a statement that only reads, after another, leaves what it left to die at that one, so these are passed over.
+A tap stands between it and the server. To die at a statement that only reads, after another, leaves what it left to die
+at that one, so these are passed over.
 """
 
 import multiprocessing
@@ -8,15 +9,19 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
 from threading import Lock, Thread
 from urllib.parse import urlsplit
 
 import pytest
 from _pytest.mark import ParameterSet
 
-__all__ = ["MariaDBTap", "Tap", "every", "run_until"]
+__all__ = ["Fate", "MariaDBTap", "Tap", "every", "run_until", "write_until"]
 
 _STATEMENTS = b"QP"
 """The messages that begin a statement: a simple query, and the parse step of an extended one."""
@@ -28,6 +33,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [
         "pytest",
+        "layersite.data.bring",
         "layersite.database.clone.postgresql",
         "layersite.database.mariadb.clone",
         "layersite.database.mariadb.engine",
@@ -41,24 +47,45 @@ def every(step: int) -> list[ParameterSet]:
     return [pytest.param(step, id=f"every {step}"), pytest.param(1, id="each", marks=pytest.mark.stress)]
 
 
-class Tap:
-    """Counts moments of all connections together: each statement that changes something, and what comes right after it.
+class Fate:
+    """Counts moments; its victim, or that and all that it has started if it `takes_all`, dies at the `last` of them.
 
-    At the `last` one, or at the statement that holds that word, its victim dies.
+    That may also be the statement that holds a word.
     """
 
-    def __init__(self, server_port: int, last: int | bytes) -> None:
+    def __init__(self, last: int | bytes, *, takes_all: bool = False) -> None:
         self.moments = 0
+        self.victim = 0
         self._last = last
-        self._victim = 0
-        self._server_port = server_port
+        self._takes_all = takes_all
         self._lock = Lock()
+
+    def is_due(self, statement: bytes = b"", *, counts: bool = True) -> bool:
+        """Count a moment, unless `statement` is none that `counts`; return whether it is the last."""
+        with self._lock:
+            self.moments += counts
+            if isinstance(self._last, bytes):
+                return self._last in statement
+            return counts and self._last == self.moments
+
+    def strike(self) -> None:
+        """Kill the victim."""
+        for pid in _family(self.victim) if self._takes_all else [self.victim]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+class Tap:
+    """Has a moment of `fate` at each statement that changes something, on any connection, and right after it."""
+
+    def __init__(self, server_port: int, fate: Fate) -> None:
+        self._fate = fate
+        self._server_port = server_port
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
 
-    def open(self, victim: int) -> None:
+    def open(self) -> None:
         """Let in who has come and who comes, until the door is closed."""
-        self._victim = victim
         Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
@@ -83,20 +110,21 @@ class Tap:
             with suppress(OSError):
                 while head := stream.read(4):
                     body = stream.read(int.from_bytes(head, "big") - 4)
-                    server.sendall(kind + head + body)
-                    if kind and kind in _STATEMENTS:
-                        changed = self._count(body, changed)
+                    is_statement = bool(kind) and kind in _STATEMENTS
+                    changed = self._pass_on(server, kind + head + body, body if is_statement else None, changed)
                     kind = stream.read(1)
             _hang_up(server)
 
-    def _count(self, statement: bytes, changed: bool) -> bool:
-        """Count the moment, if it is one; return whether `statement` changes something, as that before it `changed`."""
+    def _pass_on(self, server: socket.socket, message: bytes, statement: bytes | None, changed: bool) -> bool:
+        """Send a message, and do what is due; return whether the last statement changes something, as one `changed`."""
+        if statement is None:
+            server.sendall(message)
+            return changed
         changes = _READS.match(statement) is None
-        with self._lock:
-            self.moments += changes or changed
-            is_last = (changes or changed) and self._last == self.moments
-            if self._last in statement if isinstance(self._last, bytes) else is_last:
-                os.kill(self._victim, signal.SIGKILL)
+        is_due = self._fate.is_due(statement, counts=changes or changed)
+        server.sendall(message)
+        if is_due:
+            self._fate.strike()
         return changes
 
 
@@ -109,31 +137,77 @@ class MariaDBTap(Tap):
             with suppress(OSError):
                 while head := stream.read(4):
                     body = stream.read(int.from_bytes(head[:3], "little"))
-                    server.sendall(head + body)
-                    if head[3] == 0 and body[:1] == b"\x03":
-                        changed = self._count(body, changed)
+                    is_statement = head[3] == 0 and body[:1] == b"\x03"
+                    changed = self._pass_on(server, head + body, body if is_statement else None, changed)
             _hang_up(server)
 
 
 def run_until(
-    last: int | bytes, work: Callable[..., object], uri: str, *arguments: object, kind: type[Tap] = Tap
+    last: int | bytes,
+    work: Callable[..., object],
+    uri: str,
+    *arguments: object,
+    kind: type[Tap] = Tap,
+    meet: Callable[[Fate], None] = lambda fate: None,
+    victim: int = 0,
+    takes_all: bool = False,
 ) -> tuple[int | None, int]:
-    """Run `work(uri, *arguments)` in a process of its own that dies at the moment `last` (0: at none).
+    """Run `work(uri, *arguments)` in a process of its own; it, or the `victim`, dies at the moment `last` (0: at none).
 
-    Returns its exit code, and how many moments there were for the server at `uri`.
+    Returns its exit code, and how many moments there were: for the server at `uri`, and for whom `meet` tells the fate.
     """
     port = urlsplit(uri).port
     assert port is not None
-    tap = kind(port, last)
+    fate = Fate(last, takes_all=takes_all)
+    tap = kind(port, fate)
     process = _PROCESSES.Process(target=work, args=(uri.replace(f":{port}/", f":{tap.port}/"), *arguments))
     process.start()
     try:
-        tap.open(process.pid or 0)
+        fate.victim = victim or process.pid or 0
+        meet(fate)
+        tap.open()
         process.join(300)
-        return process.exitcode, tap.moments
+        return process.exitcode, fate.moments
     finally:
         process.kill()
+        meet(Fate(0))
         tap.close()
+
+
+_CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink", "subprocess.Popen")
+
+
+def write_until(last: int, work: Callable[..., object], *arguments: object) -> tuple[int | None, int]:
+    """Run `work(*arguments)` in a process that dies when it is to change a file or run a program for the `last` time.
+
+    Returns its exit code, and how often it was to do so.
+    """
+    moments = _PROCESSES.Value("i", 0)
+    process = _PROCESSES.Process(target=_watch, args=(moments, last, work, *arguments))
+    process.start()
+    process.join(300)
+    process.kill()
+    return process.exitcode, moments.value
+
+
+def _watch(moments: "Synchronized[int]", last: int, work: Callable[..., object], *arguments: object) -> None:
+    numbers = count(1)
+
+    def hear(event: str, details: tuple[object, ...]) -> None:
+        is_written = event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR)
+        if event in _CHANGES or is_written:
+            moments.value = next(numbers)
+            if moments.value == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hear)
+    work(*arguments)
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and those that it has started, and they, whichever session they are in."""
+    children = [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
+    return [pid, *(each for child in children for each in _family(child))]
 
 
 def _pour(source: socket.socket, target: socket.socket) -> None:

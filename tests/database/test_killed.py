@@ -14,7 +14,7 @@ from layersite.database.golden.make import Wish, build
 from layersite.database.golden.postgresql.engine import PostgreSQL
 from tests.database.building import wish
 from tests.database.server import Server
-from tests.database.tap import run_until
+from tests.database.tap import run_until, write_until
 
 CONTRACT = {"public.customer": {"id": "keep", "mail": {"mask": "email"}, "note": {"mask": "text"}}}
 SHOP = """
@@ -30,6 +30,7 @@ STEPS = {
     "it is checked": b"layersite.seed",
     "it gets its name": b"RENAME TO",
 }
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 DATABASES = "SELECT datname FROM pg_database WHERE datname LIKE %s"
 
 
@@ -39,19 +40,19 @@ def wished(postgres: Server) -> Iterator[Wish]:
     postgres.create("killed", SHOP)
     with postgres.connect() as admin:
         admin.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
-        yield wish(postgres, CONTRACT, "killed")
+        yield replace(wish(postgres, CONTRACT, "killed"), keep=1)
         admin.execute("DROP ROLE stranger")
 
 
 def build_at(uri: str, wished: Wish) -> None:
     assert isinstance(wished.engine, PostgreSQL)
-    build(replace(wished, engine=replace(wished.engine, server=uri)), datetime.now(UTC), lambda _: None)
+    build(replace(wished, engine=replace(wished.engine, server=uri)), NOW, lambda _: None)
 
 
 def build_of(uri: str, wished: Wish, folder: Path) -> None:
     assert isinstance(wished.engine, PostgreSQL)
     tempfile.tempdir = str(folder)
-    build(replace(wished, engine=replace(wished.engine, source=uri)), datetime.now(UTC), lambda _: None)
+    build(replace(wished, engine=replace(wished.engine, source=uri)), NOW, lambda _: None)
 
 
 @pytest.mark.parametrize("word", STEPS.values(), ids=STEPS)
@@ -67,7 +68,7 @@ def test_the_draft_of_a_database_of_a_similar_name_stays(postgres: Server, wishe
     left, other = "layersite_draft_killed_0123abcd", "layersite_draft_killed_too_0123abcd"
     for name in (left, other):
         postgres.create(name, "")
-    build(wished, datetime.now(UTC), lambda _: None)
+    build(wished, NOW, lambda _: None)
     assert databases(postgres, "layersite_draft_killed%") == [other]
     postgres.run("postgres", f"DROP DATABASE {other}")
 
@@ -87,10 +88,23 @@ def test_the_schema_of_a_killed_run_goes_with_the_next(postgres: Server, wished:
 
 @pytest.mark.stress
 def test_one_right_end_state_follows_whichever_statement_it_was(postgres: Server, wished: Wish) -> None:
+    is_right(postgres, wished)  # so that there is one which has to go
     code, total = run_until(0, build_at, uri(postgres), wished)
     assert (code, total > 10) == (0, True)
-    for last in range(1, total + 1):
+    for last in range(total, 0, -1):
         assert run_until(last, build_at, uri(postgres), wished)[0] == -signal.SIGKILL
+        is_right(postgres, wished)
+
+
+@pytest.mark.stress
+def test_nothing_is_left_whichever_file_it_was(postgres: Server, wished: Wish, tmp_path: Path) -> None:
+    given = (build_of, postgres.uri("killed"), wished, tmp_path)
+    code, total = write_until(0, *given)
+    assert (code, total > 5) == (0, True)
+    for last in range(1, total + 1):
+        assert write_until(last, *given)[0] == -signal.SIGKILL
+        assert write_until(0, *given)[0] == 0
+        assert [*tmp_path.glob("layersite-*/*")] == []
         is_right(postgres, wished)
 
 
@@ -104,13 +118,15 @@ def databases(server: Server, pattern: str) -> list[str]:
 
 
 def is_right(server: Server, wished: Wish) -> None:
-    made = build(wished, datetime.now(UTC), lambda _: None)
-    assert made is not None
-    assert databases(server, "layersite_draft_killed%") == []
-    server.copy(made.golden.name, "look")
-    with server.connect("look") as look:
-        assert look.execute("SELECT count(DISTINCT mail) FROM customer").fetchone() == (1000,)
+    """Build, and see that of all builds this one's golden alone is there."""
     for each in databases(server, "golden_killed%"):  # those of killed builds too: what bears the name is complete
         with wished.engine.open_server() as opened:
             found = opened.verify_again(each, wished.contract)
         assert [check for check in found if check.problems] == []
+    made = build(wished, NOW, lambda _: None)
+    assert made is not None
+    assert databases(server, "layersite_draft_killed%") == []
+    assert databases(server, "golden_killed%") == [made.golden.name]
+    server.copy(made.golden.name, "look")
+    with server.connect("look") as look:
+        assert look.execute("SELECT count(DISTINCT mail) FROM customer").fetchone() == (1000,)

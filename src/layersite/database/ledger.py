@@ -16,7 +16,7 @@ from layersite.model.yaml import Yaml
 if TYPE_CHECKING:  # importing it costs commands that need no database a tenth of a second
     from psycopg import Connection
 
-__all__ = ["Record", "Role", "entries", "read", "replaced", "text", "used"]
+__all__ = ["Record", "Role", "entries", "half_gone", "read", "replaced", "text", "used"]
 
 
 class Role(Model):
@@ -30,7 +30,10 @@ class Role(Model):
 Record = Golden | Clone
 _KINDS: dict[str, type[Golden | Clone | Role]] = {"golden": Golden, "clone": Clone, "role": Role}
 
-_COMMENTS = "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY datname"
+_COMMENTS = """
+SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database
+WHERE (datconnlimit = -2) = %s ORDER BY datname"""
+"""Those of whole databases, or of what a server that crashed had begun to drop, which can only be dropped."""
 
 
 def text(record: Record | Role, attestation: Yaml = None) -> str:
@@ -51,7 +54,16 @@ def read(comment: str | None) -> Record | Role | None:
 
 def entries(connection: "Connection") -> dict[str, Record]:
     """Return every golden and clone of the server, by the name of its database."""
-    found = {str(name): read(comment) for name, comment in connection.execute(_COMMENTS)}
+    return _entries(connection, is_half_gone=False)
+
+
+def half_gone(connection: "Connection") -> dict[str, Record]:
+    """Return what were goldens and clones until the server crashed that was dropping them."""
+    return _entries(connection, is_half_gone=True)
+
+
+def _entries(connection: "Connection", *, is_half_gone: bool) -> dict[str, Record]:
+    found = {str(name): read(comment) for name, comment in connection.execute(_COMMENTS, [is_half_gone])}
     return {n: record for n, record in found.items() if isinstance(record, Golden | Clone) and record.name == n}
 
 

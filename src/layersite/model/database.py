@@ -24,6 +24,8 @@ __all__ = [
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Instant = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z$")]
+"""As exact as it takes to tell a clone from the one before."""
 
 
 class Golden(Model):
@@ -59,7 +61,7 @@ class Clone(Model):
     golden: str | None
     method: str
     seconds: float
-    built: Moment
+    built: Instant
     again: int = 0
     filled: int | None = None
 

@@ -79,7 +79,10 @@ class Engine(Protocol):
         """Return the goldens and clones of the server by name."""
 
     def has(self, name: str) -> bool:
-        """Whether there is a database `name`, whoever made it."""
+        """Whether there is a database `name`, whoever made it, or something of it."""
+
+    def has_begun(self, name: str) -> bool:
+        """Whether a run of ours has begun to make or to remove the database `name` and did not finish."""
 
     def ensure_role(self, order: Order) -> bool:
         """Make the clone's role, which cannot sign in yet; return whether it was missing."""

@@ -41,6 +41,15 @@ class PostgreSQL(Session):
         """Whether there is a database `name`, whoever made it."""
         return self._oid(name) is not None
 
+    def has_begun(self, name: str) -> bool:
+        """Whether the server crashed while it was dropping the clone `name`."""
+        return name in self.half_gone()
+
+    def half_gone(self) -> Mapping[str, Record]:
+        """Return by name what were goldens and clones until the server crashed that was dropping them."""
+        with self._talking():
+            return ledger.half_gone(self._session)
+
     def ensure_role(self, order: Order) -> bool:
         """Make the clone's role, which cannot sign in yet; return whether it was missing."""
         name = order.name
@@ -63,7 +72,7 @@ class PostgreSQL(Session):
         """Copy the golden to the new database `private`, empty without one, which nobody but its owner may enter."""
         if golden is None:
             return self._create(private, owner)
-        size = self._size(golden)
+        size = int(self.ask("SELECT pg_database_size(%s::name)", golden)[0][0])
         names = {"new": Identifier(private), "golden": Identifier(golden), "owner": Identifier(owner)}
         with self._talking():
             shares = self._session.info.server_version >= 180000 and shares_blocks(self._session)
@@ -169,11 +178,11 @@ class PostgreSQL(Session):
             roles = {str(name): ledger.read(comment) for name, comment in self._session.execute(_ROLE)}
         clones = {n: each for n, each in self.records().items() if isinstance(each, Clone) and each.site == site}
         owners = {n: each for n, each in roles.items() if isinstance(each, Role) and each.site == site} | clones
-        found = []
+        ours, found = {*clones, *self.half_gone()}, []
         for name, owner in sorted(owners.items()):
             if not name.startswith(prefix.replace("-", "_")):
                 continue
-            there = tuple(n for n in (private_name(name, prefix), name if name in clones else "") if n in databases)
+            there = tuple(n for n in (private_name(name, prefix), *({name} & ours)) if n in databases)
             built = clones[name].built if name in clones else None
             found.append(Taken(name, owner.environment, owner.database, built, there))
         return found
@@ -186,7 +195,3 @@ class PostgreSQL(Session):
         with self._talking():
             found = self._session.execute("SELECT oid FROM pg_database WHERE datname = %s", [name]).fetchone()
         return int(found[0]) if found else None
-
-    def _size(self, name: str) -> int:
-        with self._talking():
-            return int(self._session.execute("SELECT pg_database_size(%s::name)", [name]).fetchall()[0][0])

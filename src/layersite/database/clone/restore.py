@@ -41,7 +41,8 @@ def fetch(source: PostgreSQL, target: PostgreSQL, golden: str) -> None:
         if golden in target.records():
             return
         for server in (source, target):
-            for (name,) in server.ask(_COPIES, base):
+            half_gone = [n for n, each in server.half_gone().items() if isinstance(each, Golden)]
+            for name in (*(name for (name,) in server.ask(_COPIES, base)), *half_gone):
                 server.drop(name)
         # A program that a killed run began may outlive it for a moment, so each run's copies have names of their own.
         _bring(source, target, record, f"{base}_{secrets.token_hex(4)}")

@@ -33,7 +33,7 @@ def provide(
         records = engine.records()
         found = records.get(order.name)
         is_here = order.golden is None or isinstance(records.get(order.golden), Golden)
-        _refuse_foreign(order, found, is_there=engine.has(order.name))
+        _refuse_foreign(order, found, is_there=engine.has(order.name) and not engine.has_begun(order.name))
         is_right = isinstance(found, Clone) and (found.golden, found.again) == (order.golden, order.again)
         if isinstance(found, Clone) and is_right and not order.reset:
             return found, _mend(engine, order, dry_run=dry_run)
@@ -121,5 +121,5 @@ def _planned(order: Order) -> Clone:
         method="",
         seconds=0.0,
         again=order.again,
-        built=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        built=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     )

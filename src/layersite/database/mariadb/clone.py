@@ -49,8 +49,12 @@ class MariaDBClones:
         return ledger.entries(self.session)
 
     def has(self, name: str) -> bool:
-        """Whether there is a database `name`, whoever made it, unless a run of ours did not finish it."""
-        return self._exists(name) and name not in ledger.begun(self.session)
+        """Whether there is a database `name`, whoever made it, or a note of one."""
+        return self._exists(name) or self.has_begun(name)
+
+    def has_begun(self, name: str) -> bool:
+        """Whether a run of ours has begun to make or to remove the database `name` and did not finish."""
+        return name in ledger.begun(self.session)
 
     def ensure_role(self, order: Order) -> bool:
         """Make the clone's user, who cannot sign in yet; return whether it was missing."""
@@ -138,8 +142,7 @@ class MariaDBClones:
         for (number,) in self.session.ask("SELECT id FROM information_schema.processlist WHERE db = %s", name):
             with suppress(DatabaseError):  # it may have ended by itself; where it goes on, the next statement fails
                 self.session.ask(f"KILL {int(number)}")
-        self.session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
-        ledger.forget(self.session, name)
+        ledger.remove(self.session, name)
 
     def drop_role(self, name: str) -> None:
         """Remove the user `name`, if it is there."""
@@ -155,7 +158,7 @@ class MariaDBClones:
         owners: dict[str, Role | Clone] = {**users, **clones}
         for name, owner in sorted(owners.items()):
             mine = (private_name(name, prefix), name)
-            there = tuple(n for n in mine if self._exists(n) and (n in begun or n in clones))
+            there = tuple(n for n in mine if n in begun or n in clones)
             built = clones[name].built if name in clones else None
             found.append(Taken(name, owner.environment, owner.database, built, there))
         return found

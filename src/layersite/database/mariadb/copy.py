@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from layersite.database.mariadb.connect import Session, identifier
@@ -68,10 +68,21 @@ def copy_tables(source: Session, target: Session, definition: Definition) -> str
     plain = [name for name, sql in definition.tables.items() if _BY_ROWS not in sql and name not in small]
     folder = Path(str(source.one("SELECT @@datadir")))
     is_near = all(os.access(folder / each.database, os.R_OK | os.W_OK | os.X_OK) for each in (source, target))
-    if is_near and plain:
+    if by_files := is_near and bool(plain) and _writes_out(target):
         copy_files(source, target, plain, folder)
-    _copy_rows(source, target, [name for name in definition.tables if name not in plain or not is_near])
-    return "tablespace files" if is_near and plain else "rows"
+        _writes_out(target)
+    _copy_rows(source, target, [name for name in definition.tables if name not in plain or not by_files])
+    return "tablespace files" if by_files else "rows"
+
+
+def _writes_out(session: Session) -> bool:
+    """Have everything written to where it belongs; return whether that is possible.
+
+    MariaDB recovers a table that was made since the last time by its log alone, without the rows that were imported.
+    """
+    with suppress(DatabaseError):
+        return session.is_mysql or session.ask("SET GLOBAL innodb_log_checkpoint_now = ON") == []
+    return False
 
 
 def _copy_rows(source: Session, target: Session, tables: Iterable[str]) -> None:

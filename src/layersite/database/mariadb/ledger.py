@@ -1,6 +1,7 @@
 """The ledger of a MariaDB server, a table of its own, for databases and users there have no comments.
 
-A row without a record is what a run has begun and not finished: nobody may use it, and the next run removes it.
+A row without a record is what a run has begun to make or to remove and not finished: nobody may use it, and the next
+run removes it.
 """
 
 import json
@@ -8,11 +9,11 @@ import json
 from layersite.database import ledger
 from layersite.database.golden.attestation import Attestation
 from layersite.database.ledger import Record, Role
-from layersite.database.mariadb.connect import Session
+from layersite.database.mariadb.connect import Session, identifier
 from layersite.model.database import Clone, Golden
 from layersite.model.yaml import Yaml
 
-__all__ = ["attestation", "begin", "begun", "entries", "forget", "users", "write"]
+__all__ = ["attestation", "begin", "begun", "entries", "forget", "remove", "users", "write"]
 
 _PLACE = "`layersite`.`ledger`"
 _MAKE = (
@@ -21,7 +22,7 @@ _MAKE = (
     " record LONGTEXT, PRIMARY KEY (kind, name)) ENGINE=InnoDB",
 )
 _DATABASES = f"SELECT l.name, l.record FROM {_PLACE} l JOIN information_schema.schemata s ON s.schema_name = l.name"
-_USERS = f"SELECT l.name, l.record FROM {_PLACE} l JOIN mysql.user u ON u.user = l.name WHERE l.kind = 'user'"
+_USERS = f"SELECT name, record FROM {_PLACE} WHERE kind = 'user'"
 
 
 def begin(session: Session, name: str, kind: str = "database") -> None:
@@ -35,6 +36,14 @@ def write(session: Session, name: str, record: Record | Role, attested: Yaml = N
     """Record what `name` is."""
     text = ledger.text(record, attested)
     session.ask(f"REPLACE INTO {_PLACE} (kind, name, record) VALUES (%s, %s, %s)", kind, name, text)
+
+
+def remove(session: Session, name: str) -> None:
+    """Remove the database `name`, if it is there; it counts no longer before the first of its tables goes."""
+    if _is_there(session):
+        session.ask(f"UPDATE {_PLACE} SET record = NULL WHERE kind = 'database' AND name = %s", name)
+    session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
+    forget(session, name)
 
 
 def forget(session: Session, name: str, kind: str = "database") -> None:
@@ -51,7 +60,7 @@ def entries(session: Session) -> dict[str, Record]:
 
 
 def users(session: Session) -> dict[str, Role]:
-    """Return whose clone each user of ours is there for, by the user's name."""
+    """Return whose clone each user of ours is there for, or was about to be, by the user's name."""
     rows = session.ask(_USERS) if _is_there(session) else []
     found = {str(name): ledger.read(record) for name, record in rows}
     return {name: role for name, role in found.items() if isinstance(role, Role)}

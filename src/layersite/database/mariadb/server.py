@@ -151,5 +151,4 @@ class MariaDBServer:
 
     def drop(self, name: str) -> None:
         """Remove a draft or a golden, if it is there."""
-        self.session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
-        ledger.forget(self.session, name)
+        ledger.remove(self.session, name)

@@ -20,7 +20,7 @@ class MariaDBSource:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.snapshot = f"a consistent snapshot of {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self.snapshot = f"a consistent snapshot of {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     @cached_property
     def schema(self) -> Schema:

@@ -54,6 +54,8 @@ class Server:
         query = "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND length(datname) = %s"
         given = (self._prefix, len(self._prefix) + 2 * _RANDOM_BYTES)
         names = [str(row[0]) for row in self.connection.execute(query, given)]
+        half_gone = ledger.half_gone(self.connection).values()
+        names += [each.name for each in half_gone if isinstance(each, Golden) and each.database == self.database]
         for name in names:
             self.drop(name)
         return names
@@ -92,10 +94,10 @@ class Server:
     def drop(self, name: str) -> None:
         """Remove a database, a template too, if it is there."""
         with explained(f"{name} cannot be dropped"):
-            exists = self.connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
-            if exists is not None:
+            query = "SELECT FROM pg_database WHERE datname = %s AND datistemplate"
+            if self.connection.execute(query, (name,)).fetchone() is not None:
                 self.connection.execute(f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false".encode())
-                drop_database(self.connection, name)
+            drop_database(self.connection, name)
 
     def size(self, name: str) -> int:
         """Return how many bytes a database has."""
