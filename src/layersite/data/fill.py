@@ -19,8 +19,10 @@ def fixtures_of(root: Path, database: str) -> Fixtures:
     return load_fixtures(root / "data" / database) or Fixtures()
 
 
-def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False) -> Filled:
+def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False, clone: Clone | None = None) -> Filled:
     """Fill the empty tables of the database `name`, one of `database`; the app's own command counts no rows.
+
+    The record of the `clone` that it is tells of the rows as soon as they are there, or of none of them.
 
     Raises:
         DatabaseError: it cannot be reached, or a table cannot be filled.
@@ -32,11 +34,18 @@ def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False
             run(spec.command, cwd=root, timeout=_COMMAND_SECONDS, env={"DATABASE_URL": uri})
         return Filled()
     with open_database(uri, name, database_of(root, database).engine) as opened:
-        return fill(opened, spec, dry_run=dry_run)
+
+        def note(rows: int) -> None:
+            if clone is not None:
+                opened.record(clone.model_copy(update={"filled": (clone.filled or 0) + rows}))
+
+        return fill(opened, spec, dry_run=dry_run, note=note)
 
 
 def complete(root: Path, brought: Brought) -> Brought:
-    """Fill what was made empty, and return it with all rows that were made up; the app's own command runs once.
+    """Fill what was made empty, and return it with all rows that were made up.
+
+    The app's own command runs once, and again if this was killed before it had ended and that was recorded.
 
     Raises LayersiteError as `fill_database` does.
     """
@@ -45,6 +54,7 @@ def complete(root: Path, brought: Brought) -> Brought:
         clone = engine.records().get(name)
         if not isinstance(clone, Clone) or (fixtures_of(root, database).command and clone.filled is not None):
             return brought
-        rows = (clone.filled or 0) + sum(fill_database(root, database, name).rows.values())
-        engine.record(clone.model_copy(update={"filled": rows}))
+        rows = (clone.filled or 0) + sum(fill_database(root, database, name, clone=clone).rows.values())
+        if fixtures_of(root, database).command:
+            engine.record(clone.model_copy(update={"filled": rows}))
     return brought.model_copy(update={"rows": rows})

@@ -5,8 +5,10 @@ from contextlib import closing, contextmanager
 
 from layersite.database.fixtures.api import Key, Place, Values
 from layersite.database.fixtures.schema import Column, ForeignKey, Table
+from layersite.database.mariadb import ledger
 from layersite.database.mariadb.connect import Session, identifier, literal
 from layersite.database.mariadb.tables import named_in, read_tables
+from layersite.model.database import Clone
 
 __all__ = ["MariaDB", "open_mariadb"]
 
@@ -47,6 +49,10 @@ class MariaDB:
             self._session.ask("COMMIT" if is_kept else "ROLLBACK")
             for name in () if is_kept else empty:  # of another storage engine, which cannot take rows back
                 self._session.ask(f"DELETE FROM {name}")
+
+    def record(self, clone: Clone) -> None:
+        """Record anew what the clone is that this database is."""
+        ledger.write(self._session, clone.name, clone)
 
     def tables(self) -> Mapping[str, Table]:
         """Return every table by what SQL calls it, in the order of their names."""
