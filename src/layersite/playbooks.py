@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from layersite.database.folder import private_folder
 from layersite.model.catalog import Catalog, Secret
 from layersite.model.contract import Contract, contract_file, load_contract
 from layersite.model.database import PODS, Brought, Data, Delivery
@@ -148,8 +148,8 @@ class Playbooks:
         """Run the playbook of `role`, with its variables in a file, and return what it says of each environment."""
         if not environments:
             return {}
-        with tempfile.TemporaryDirectory(prefix="layersite-") as folder:
-            result, variables = Path(folder, "result.json"), Path(folder, "variables.json")
+        with private_folder() as folder:
+            result, variables = folder / "result.json", folder / "variables.json"
             all_of_them = {**settings, "environments": environments, "result": str(result)}
             variables.touch(0o600)
             variables.write_text(json.dumps({f"{role}_{key}": value for key, value in all_of_them.items()}), "utf-8")
@@ -168,7 +168,7 @@ class Playbooks:
             environments_by_name: dict[str, Json] = json.loads(result.read_bytes())["environments"]
             return environments_by_name
 
-    def _environment(self, folder: str) -> dict[str, str]:
+    def _environment(self, folder: Path) -> dict[str, str]:
         """Return what Ansible sees: the site's own settings, this Python's commands first, files only in `folder`."""
         passed = {
             name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_CREDENTIALS)
@@ -176,7 +176,8 @@ class Playbooks:
         return {
             **passed,
             "ANSIBLE_CONFIG": str(self._root / "ansible.cfg"),
-            "ANSIBLE_HOME": folder,
+            "ANSIBLE_HOME": str(folder),
+            "TMPDIR": str(folder),
             "LC_ALL": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }

@@ -1,7 +1,11 @@
 """From `needs: [{database: shop}]` to a pod's variable: what is committed, what stays, what a missing server means."""
 
 import base64
+import copy
 import itertools
+import os
+import re
+import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +20,11 @@ from layersite.database import ledger
 from layersite.model.database import Clone, Golden
 from layersite.model.yaml import Yaml, dump, load_all
 from layersite.process import git
-from tests.database.api_server import serving
+from tests.database.api_server import FatedCluster, serving
 from tests.database.conftest import ON_BOTH
 from tests.database.goldens import publish
 from tests.database.server import Server
+from tests.database.tap import run_until
 from tests.unit.cluster.fake import FakeCluster, namespace
 from tests.unit.test_reconcile import DEPLOYMENT, close, commits, committed, push, write
 
@@ -28,6 +33,11 @@ ROOT = Path(__file__).parents[2]
 Run = Callable[..., Result]
 _SECONDS = itertools.count()
 CLONE = "wired_topic__shop"
+SECRET = "/api/v1/namespaces/wired-topic/secrets/database-shop"
+ON_PUSH = """#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /moment HTTP/1.0\\r\\n\\r\\n' >&3 && read -r -u 3 answer
+"""
+"""A hook that tells the API server of a push, before it is taken and after."""
 CONTRACT = {"relations": {"outbox": "drop"}, "quiet": {"empty": ["outbox"]}}
 
 
@@ -71,8 +81,8 @@ def run(site: Path) -> Run:
 
 
 @pytest.fixture
-def cluster(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
-    found = FakeCluster(namespace("wired-topic", "topic"))
+def cluster(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FatedCluster]:
+    found = FatedCluster(namespace("wired-topic", "topic"))
     monkeypatch.setenv("KUBECONFIG", str(site / "kubeconfig"))
     with serving(found, site / "kubeconfig"):
         yield found
@@ -273,3 +283,60 @@ def test_a_clone_that_somebody_dropped_is_made_again(
         assert app.execute("SELECT count(*) FROM orders").fetchone() == (100,)
     assert cluster.items("/api/v1/namespaces/wired-topic/pods") == []  # those that knew the other one begin again
     assert "nothing is missing" in run("reap").output
+
+
+def command_at(uri: str, environment: dict[str, str], *arguments: str) -> None:
+    os.environ |= environment
+    main([*arguments], standalone_mode=False)
+
+
+@pytest.mark.stress
+def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
+    site: Path, run: Run, postgres: Server, cluster: FatedCluster, tmp_path: Path
+) -> None:
+    port = re.findall(r":(\d+)", (site / "kubeconfig").read_text())[0]
+    for name in ("pre-receive", "post-receive"):
+        hook = site.parent / "environments.git" / "hooks" / name
+        write(hook, ON_PUSH.format(port=port))
+        hook.chmod(0o755)
+    newest(postgres)
+    push(site, "shop", "topic")
+    run("reconcile")
+    run("clone", "topic")
+    environment = {
+        "LAYERSITE_DATABASE_SHOP_SERVER": postgres.uri(),
+        "KUBECONFIG": str(site / "kubeconfig"),
+        "TMPDIR": str(tmp_path),
+    }
+    command = (environment, "--site", str(site), "clone", "topic")
+
+    def clone(last: int, *options: str) -> tuple[int | None, int]:
+        return run_until(last, command_at, postgres.uri(), *command, *options, meet=cluster.meet, takes_all=True)
+
+    def prepare() -> Golden:
+        cluster.objects.pop("/api/v1/namespaces/wired-topic/pods/new", None)
+        cluster.put({"kind": "Pod", "metadata": {"name": "old", "namespace": "wired-topic"}})
+        return newest(postgres)
+
+    prepare()
+    assert clone(0, "--reset") == (0, 6)  # two of a push, of a pod that goes, and of the Secret
+    for last in range(1, 7):
+        golden, before = prepare(), data(site)["shop"]["golden"]
+        assert clone(last, "--reset")[0] == -signal.SIGKILL
+        wanted = before if last == 1 else golden.name
+        assert data(site)["shop"]["golden"] == wanted
+        assert clone(0)[0] == 0
+        assert bool(cluster.items("/api/v1/namespaces/wired-topic/pods")) == (last == 1)
+        secret = cluster.get(SECRET)
+        assert secret is not None
+        with psycopg.connect(base64.b64decode(secret["data"]["url"]).decode()) as app:
+            assert app.execute("SELECT count(*) FROM orders").fetchone() == (100,)
+        with postgres.connect() as admin:
+            records = ledger.entries(admin)
+        made = [each for each in records.values() if isinstance(each, Clone)]
+        assert [(each.name, each.golden) for each in made] == [(CLONE, wanted)]
+        cluster.put({"kind": "Pod", "metadata": {"name": "new", "namespace": "wired-topic"}})
+        objects, count = copy.deepcopy(cluster.objects), commits(site)
+        run("clone", "topic")
+        assert (cluster.objects, commits(site)) == (objects, count)
+        assert [*tmp_path.glob("layersite-*/*"), *tmp_path.glob("ansible*")] == []
