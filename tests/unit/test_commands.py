@@ -1,4 +1,4 @@
-"""A pull request from its opening to its end, and what people ask for in comments, on Gitea and on GitHub."""
+"""A pull request from its opening to its end, and what people ask for in comments, on each forge."""
 
 import re
 from collections.abc import Iterator
@@ -17,21 +17,23 @@ from layersite.process import git
 from .forge.fake_forge import BOT, MONA, TOKEN, sha
 from .forge.fake_gitea import FakeGitea
 from .forge.fake_github import FakeGitHub
+from .forge.fake_gitlab import FakeGitLab
 from .test_reconcile import DEPLOYMENT, committed, write
 
-KINDS = {FakeGitea: "gitea", FakeGitHub: "github"}
+KINDS = {FakeGitea: "gitea", FakeGitHub: "github", FakeGitLab: "gitlab"}
+Fake = FakeGitea | FakeGitLab
 
 
-@pytest.fixture(params=KINDS)
-def fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitea]:
+@pytest.fixture(params=[FakeGitea, FakeGitHub])
+def fake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     monkeypatch.setenv("LAYERSITE_FORGE_TOKEN", TOKEN)
-    server = request.param(rights={"mona": "write"})
+    server = request.param()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def site(tmp_path: Path, fake: FakeGitea) -> Path:
+def site(tmp_path: Path, fake: Fake) -> Path:
     root = tmp_path / "site"
     settings = {
         "organization": "acme",
@@ -50,11 +52,11 @@ def site(tmp_path: Path, fake: FakeGitea) -> Path:
     return root
 
 
-def reconcile(site: Path, *, dry_run: bool = False) -> None:
+def reconcile(site: Path, *, dry_run: bool = False, failed: int = 0) -> None:
     bot = Place(site).bot(lambda step: None)
     assert isinstance(bot.forge, PullForge)
     with closing(bot.forge):
-        assert bot.reconcile(dry_run=dry_run).failed == ()
+        assert len(bot.reconcile(dry_run=dry_run).failed) == failed
 
 
 def environment(site: Path) -> Any:
@@ -152,7 +154,7 @@ def test_who_waits_for_room_reads_the_place_in_the_queue_and_a_label_goes_first(
     reconcile(site)
     text = "pending: shop-{}: waits for room, place {}"
     assert queued(fake) == {2: ("1", text.format(2, 1)), 3: ("2", text.format(3, 2))}
-    urgent["labels"] = [{"id": 1, "name": "layersite/priority"}]
+    urgent["labels"] = [fake.label("layersite/priority")]
     reconcile(site)
     assert queued(fake) == {2: ("2", text.format(2, 2)), 3: ("1", text.format(3, 1))}
     fake.close(1)
@@ -190,3 +192,36 @@ def test_a_workflows_token_goes_to_its_own_github_alone(
     else:
         with pytest.raises(LayersiteError, match="LAYERSITE_FORGE_TOKEN is not set"):
             reconcile(site)
+
+
+def told(fake: FakeGitLab) -> tuple[list[str], dict[str, str]]:
+    """Return the titles of the bot's notes, and each commit's last status."""
+    notes = [note["body"].splitlines()[1] for note in fake.comments if note["author"]["id"] == BOT]
+    return notes, {each["sha"]: each["status"] for each in fake.statuses}
+
+
+@pytest.mark.parametrize("fake", [FakeGitLab], indirect=True)
+def test_a_merge_request_has_an_environment_until_it_is_closed(site: Path, fake: FakeGitLab) -> None:
+    write(site / "apps/web/app.yaml", dump({"base": {"directory": "base"}, "repository": "shop", "paths": ["web/**"]}))
+    pull = fake.open(1)
+    fake.files["acme/shop", 1] = [fake.changed("web/a")]
+    reconcile(site)
+    assert [(member["number"], member["sha"]) for member in environment(site)["members"]] == [(1, pull["sha"])]
+    assert told(fake) == (["### ✅ Environment `shop-1` is ready"], {pull["sha"]: "success"})
+
+    pull["sha"] = sha("newer")
+    fake.say(1, "/layersite extend 24h because demo", MONA)
+    reconcile(site)
+    assert (environment(site)["members"][0]["sha"], environment(site)["lease"]["by"]) == (sha("newer"), "mona")
+    assert [award["name"] for awards in fake.reactions.values() for award in awards] == ["thumbsup"]
+    assert told(fake)[1] == {sha("branch-1"): "success", sha("newer"): "success"}
+
+    fake.listed, fake.counted = [], 0  # well-formed, and wrong
+    reconcile(site, failed=1)
+    assert "shop-1/environment.yaml" in committed(site)
+
+    fake.listed = fake.counted = None
+    fake.close(1)
+    reconcile(site)
+    assert [*committed(site)] == ["shop-1/tombstone.yaml"]
+    assert told(fake)[0] == ["### 🧹 Environment `shop-1` is going away"]

@@ -1,4 +1,4 @@
-"""A forge's adapter before its fake; a module says by its fixture `fake` which."""
+"""A forge's adapter before its fake: each there is, or those that a test or module names."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +21,21 @@ ADAPTERS: dict[type[FakeForge], type[PullForge]] = {
     FakeGitLab: GitLabForge,
 }
 SHOP = {"shop": Repository(url="https://git.example.com/acme/shop.git")}
+
+
+def serving(*kinds: type[FakeForge]) -> object:
+    """Return the fixture `fake` of a module: a server of each kind."""
+
+    @pytest.fixture(params=kinds)
+    def fake(request: pytest.FixtureRequest) -> Iterator[FakeForge]:
+        server: FakeForge = request.param()
+        yield server
+        server.stop()
+
+    return fake
+
+
+fake = serving(*ADAPTERS)
 
 
 @pytest.fixture

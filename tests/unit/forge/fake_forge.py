@@ -45,6 +45,15 @@ class FakeForge(ABC):
     """The header that signs in, and what it must hold."""
     PAGES: ClassVar[tuple[str, str | None]]
     """The parameter for the size of a page, and the header that tells how many items there are, if one does."""
+    LIST: ClassVar[str] = "/repos/acme/shop/pulls"
+    FILES: ClassVar[str] = "/repos/acme/shop/pulls/1/files"
+    COMMENTS: ClassVar[str] = "/repos/acme/shop/issues/1/comments"
+    COMMENT: ClassVar[str] = "/repos/acme/shop/issues/comments/1"
+    """Where the changes of a repository are, the files and comments of its first, and the first comment."""
+    PAGE: ClassVar[str] = "pulls"
+    """Where below its repository people see a change."""
+    THUMBS: ClassVar[tuple[str, str, str]] = ("content", "+1", "-1")
+    """The key that holds a reaction, and what up and down are called."""
 
     below: str = ""
     """Where on its host it is."""

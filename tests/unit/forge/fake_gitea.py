@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from tests.unit.forge.fake_forge import BOT, MONA, TOKEN, Answer, FakeForge, Payload, Request, answer, sha
 
-__all__ = ["BOT", "MONA", "TOKEN", "Answer", "FakeGitea", "Payload", "changed", "pull_request", "sha", "user"]
+__all__ = ["BOT", "MONA", "TOKEN", "Answer", "FakeGitea", "Payload", "pull_request", "sha", "user"]
 
 
 def user(number: int = MONA) -> Payload:
@@ -27,7 +27,7 @@ class FakeGitea(FakeForge):
     files: dict[tuple[str, int], list[Payload]] = field(default_factory=dict)
     comments: list[Payload] = field(default_factory=list)
     reactions: dict[int, list[Payload]] = field(default_factory=dict)
-    rights: dict[str, str] | None = field(default_factory=dict)
+    rights: dict[str, str] | None = field(default_factory=lambda: {"mona": "write"})
     """Of other people, by login; None where the token's user may not know."""
     statuses: list[Payload] = field(default_factory=list)
     refs: dict[str, str] = field(default_factory=dict)
@@ -36,10 +36,19 @@ class FakeGitea(FakeForge):
     """What the listing shows instead of what is there."""
     is_writable: bool = True
 
+    @staticmethod
+    def label(name: str) -> object:
+        return {"id": sum(name.encode()), "name": name}
+
+    @staticmethod
+    def changed(path: str, kind: str = "changed", was: str = "") -> Payload:
+        before = {"previous_filename": was} if was else {}
+        return {"filename": path, "status": kind, "additions": 1, "deletions": 0, "changes": 1, **before}
+
     def open(self, number: int, repository: str = "acme/shop", **given: Any) -> Payload:
         payload = pull_request(number, **{"html_url": f"{self.url}/{repository}/pulls/{number}", **given})
         self.pulls.setdefault(repository, []).append(payload)
-        self.files[repository, number] = [changed("README.md")]
+        self.files[repository, number] = [self.changed("README.md")]
         return payload
 
     def close(self, number: int) -> None:
@@ -158,7 +167,3 @@ def pull_request(number: int, **given: Any) -> Payload:
         "head": {**head, **given.pop("head", {})},
         **given,
     }
-
-
-def changed(filename: str, **more: Any) -> Payload:
-    return {"filename": filename, "status": "changed", "additions": 1, "deletions": 0, "changes": 1, **more}

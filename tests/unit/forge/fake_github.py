@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from tests.unit.forge.fake_forge import BOT, TOKEN, Answer, Payload, Request, answer, sha
 from tests.unit.forge.fake_gitea import FakeGitea, user
 
-__all__ = ["FakeGitHub", "changed", "pull_request"]
+__all__ = ["FakeGitHub", "pull_request"]
 
 _NOT_LISTED = {"comments", "changed_files"}
 
@@ -20,15 +20,20 @@ class FakeGitHub(FakeGitea):
     API: ClassVar = "/api(/v3)?"
     SIGNED: ClassVar = ("Authorization", f"Bearer {TOKEN}")
     PAGES: ClassVar = ("per_page", None)
+    PAGE: ClassVar = "pull"
 
     page_size: int = 100
     annotated: dict[str, str] = field(default_factory=dict)
     """The commits of annotated tags, by the ids of the tags."""
 
+    @staticmethod
+    def changed(path: str, kind: str = "modified", was: str = "") -> Payload:
+        return {**FakeGitea.changed(path, kind, was), "sha": sha(path)}
+
     def open(self, number: int, repository: str = "acme/shop", **given: Any) -> Payload:
         payload = pull_request(number, **{"html_url": f"{self.url}/{repository}/pull/{number}", **given})
         self.pulls.setdefault(repository, []).append(payload)
-        self.files[repository, number] = [changed("README.md")]
+        self.files[repository, number] = [self.changed("README.md")]
         return payload
 
     def say(self, number: int, body: str, author: int = BOT) -> None:
@@ -124,8 +129,3 @@ def pull_request(number: int, **given: Any) -> Payload:
         "head": {**head, **given.pop("head", {})},
         **given,
     }
-
-
-def changed(filename: str, **more: Any) -> Payload:
-    status = {"filename": filename, "status": "modified", "sha": sha(filename)}
-    return {**status, "additions": 1, "deletions": 0, "changes": 1, **more}

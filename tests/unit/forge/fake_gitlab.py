@@ -32,6 +32,12 @@ class FakeGitLab(FakeForge):
     API: ClassVar = "/api"
     SIGNED: ClassVar = ("PRIVATE-TOKEN", TOKEN)
     PAGES: ClassVar = ("per_page", "X-Total")
+    LIST: ClassVar = "/v4/projects/acme%2Fshop/merge_requests"
+    FILES: ClassVar = f"{LIST}/1/diffs"
+    COMMENTS: ClassVar = f"{LIST}/1/notes"
+    COMMENT: ClassVar = f"{COMMENTS}/1"
+    PAGE: ClassVar = "-/merge_requests"
+    THUMBS: ClassVar = ("name", "thumbsup", "thumbsdown")
 
     pulls: dict[str, list[Payload]] = field(default_factory=lambda: {"acme/shop": []})
     files: dict[tuple[str, int], list[Payload]] = field(default_factory=dict)
@@ -45,11 +51,21 @@ class FakeGitLab(FakeForge):
     listed: list[Payload] | None = None
     """What the listing shows instead of what is there."""
 
+    @staticmethod
+    def label(name: str) -> object:
+        return name
+
+    @staticmethod
+    def changed(path: str, kind: str = "", was: str = "") -> Payload:
+        flags = {"new_file": kind == "added", "renamed_file": bool(was), "deleted_file": kind == "deleted"}
+        modes = {"a_mode": "100644", "b_mode": "100644", "diff": "", "too_large": False}
+        return {"old_path": was or path, "new_path": path, **flags, **modes}
+
     def open(self, number: int, repository: str = "acme/shop", **given: Any) -> Payload:
         url = f"{self.url}/{repository}/-/merge_requests/{number}"
         payload = merge_request(number, web_url=url, **given)
         self.pulls.setdefault(repository, []).append(payload)
-        self.files[repository, number] = [changed("README.md")]
+        self.files[repository, number] = [self.changed("README.md")]
         return payload
 
     def close(self, number: int) -> None:
@@ -92,9 +108,7 @@ class FakeGitLab(FakeForge):
 
     def count(self, sent: Payload) -> Payload:
         """Answer the one query that is known here; GitLab has no project for who may not see it."""
-        assert (
-            sent["query"] == "query($path: ID!) { project(fullPath: $path) { mergeRequests(state: opened) { count } } }"
-        )
+        assert sent["query"] == COUNT
         pulls = self.pulls.get(sent["variables"]["path"])
         if pulls is None:
             return {"data": {"project": None}}
@@ -161,7 +175,7 @@ class FakeGitLab(FakeForge):
 
 
 def merge_request(number: int, **given: Any) -> Payload:
-    """Return an open merge request; `branch` and `head_repo` are short for what the forge calls otherwise."""
+    """Return an open merge request; `branch`, `body` and `head_repo` are what the forge calls otherwise."""
     branch = given.pop("branch", f"branch-{number}")
     return {
         "id": 1000 + number,
@@ -169,7 +183,7 @@ def merge_request(number: int, **given: Any) -> Payload:
         "project_id": SHOP,
         "state": "opened",
         "title": f"Change {number}",
-        "description": "",
+        "description": given.pop("body", ""),
         "author": user(),
         "labels": [],
         "draft": False,
@@ -183,8 +197,3 @@ def merge_request(number: int, **given: Any) -> Payload:
         "sha": sha(branch),
         **given,
     }
-
-
-def changed(path: str, **more: Any) -> Payload:
-    flags = {"new_file": False, "renamed_file": False, "deleted_file": False, "too_large": False}
-    return {"old_path": path, "new_path": path, "a_mode": "100644", "b_mode": "100644", "diff": "", **flags, **more}

@@ -1,7 +1,6 @@
 """What is Gitea's and Forgejo's own, against a small server that can answer wrongly in every way."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,14 @@ from layersite.forge._pulls import PullForge
 from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.errors import ForgeError
+from tests.unit.forge.conftest import serving
 from tests.unit.forge.fake_forge import Answer, sha
-from tests.unit.forge.fake_gitea import FakeGitea, changed, pull_request
+from tests.unit.forge.fake_gitea import FakeGitea, pull_request
 from tests.unit.forge.untrue import Make, assert_untrue, untrue
 
 PULLS = "/repos/acme/shop/pulls"
+fake = serving(FakeGitea)
 CHANGE = Change("shop", 1, "branch-1", sha("branch-1"))
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeGitea]:
-    server = FakeGitea()
-    yield server
-    server.stop()
 
 
 @pytest.mark.parametrize(
@@ -74,11 +68,11 @@ def test_a_fork_is_whatever_takes_no_right_to_write(
 def test_files_are_kept_until_the_pull_request_moves(fake: FakeGitea, forge: PullForge) -> None:
     pull = fake.open(1)
     forge.changes()
-    fake.files["acme/shop", 1] = [changed("new")]
+    fake.files["acme/shop", 1] = [fake.changed("new")]
     assert forge.changes()[0].files == ("README.md",)
     pull["merge_base"] = sha("newer base")
     assert forge.changes()[0].files == ("new",)
-    fake.files["acme/shop", 1] = [changed("newest")]
+    fake.files["acme/shop", 1] = [fake.changed("newest")]
     pull["head"]["sha"] = sha("newer head")
     assert forge.changes()[0].files == ("newest",)
 
@@ -118,14 +112,14 @@ def test_comments_that_cannot_be_read_in_full_are_not_written_over(fake: FakeGit
 def test_the_fake_answers_in_the_published_shape(fake: FakeGitea, forge: PullForge) -> None:
     schema = json.loads((Path(__file__).parent / "gitea_schema.json").read_text("utf-8"))
     fake.refs["main"] = sha("main")
-    pull = fake.open(1, labels=[{"id": 1, "name": "ui"}])
+    pull = fake.open(1, labels=[fake.label("ui")])
     forge.say(CHANGE, "web-1", "ready")
     forge.set_status(CHANGE, Status("success", "web-1 is ready", "https://web-1.example.com"))
     forge.answer(Asked(CHANGE, 1, "mona", "/layersite wake"), is_done=True)
     fake.rights = {"mona": "write"}
     for name, payload in {
         "PullRequest": pull,
-        "ChangedFile": changed("b", previous_filename="a"),
+        "ChangedFile": fake.changed("b", was="a"),
         "Repository": fake.repository("acme/shop"),
         "User": pull["user"],
         "Comment": fake.comments[0],

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,15 @@ from layersite.forge.github import GitHubForge
 from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.errors import ForgeError
-from tests.unit.forge.conftest import SHOP
+from tests.unit.forge.conftest import SHOP, serving
 from tests.unit.forge.fake_forge import MONA, Answer, sha
-from tests.unit.forge.fake_github import FakeGitHub, changed, pull_request
+from tests.unit.forge.fake_github import FakeGitHub, pull_request
 from tests.unit.forge.untrue import Make, assert_untrue, untrue
 
 PULLS = "/repos/acme/shop/pulls"
+fake = serving(FakeGitHub)
 CHANGE = Change("shop", 1, "branch-1", sha("branch-1"))
 PUBLISHED = json.loads((Path(__file__).parent / "github_schema.json").read_text("utf-8"))
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeGitHub]:
-    server = FakeGitHub()
-    yield server
-    server.stop()
 
 
 def listed(*numbers: int, **headers: str) -> Answer:
@@ -111,7 +104,7 @@ def test_who_is_no_more_wrote_it_all_the_same(fake: FakeGitHub, forge: PullForge
 def test_files_are_kept_until_the_pull_request_moves(fake: FakeGitHub, forge: PullForge) -> None:
     pull = fake.open(1)
     forge.changes()
-    fake.files["acme/shop", 1] = [changed("new")]
+    fake.files["acme/shop", 1] = [fake.changed("new")]
     assert forge.changes()[0].files == ("README.md",)
     pull["base"]["ref"] = "release"
     assert forge.changes()[0].files == ("new",)
@@ -263,14 +256,14 @@ def test_a_status_that_github_publishes_is_not_sent_again(fake: FakeGitHub, forg
 def test_the_fake_answers_in_the_published_shape(fake: FakeGitHub, forge: PullForge) -> None:
     fake.refs["main"], fake.annotated[sha("tag")] = sha("main"), sha("commit")
     fake.rights = {"mona": "write"}
-    pull = fake.open(1, labels=[{"id": 1, "name": "ui"}])
+    pull = fake.open(1, labels=[fake.label("ui")])
     forge.say(CHANGE, "web-1", "ready")
     forge.set_status(CHANGE, Status("success", "web-1 is ready", "https://web-1.example.com"))
     forge.answer(Asked(CHANGE, 1, "mona", "/layersite wake"), is_done=True)
     for name, payload in {
         "pull-request-simple": fake.brief(pull),
         "pull-request": fake.whole("acme/shop", 1),
-        "diff-entry": changed("b", previous_filename="a"),
+        "diff-entry": fake.changed("b", was="a"),
         "issue-comment": fake.comment(fake.comments[0]),
         "reaction": fake.reactions[1][0],
         "repository-collaborator-permission": fake.permission("mona"),

@@ -63,13 +63,11 @@ def untrue(change: Callable[[int], Payload], total: str, needs: str) -> dict[str
     }
 
 
-def assert_untrue(
-    fake: FakeGitea | FakeGitLab, make: Make, answer: Answer, message: str, path: str = "/repos/acme/shop/pulls"
-) -> None:
-    """Assert that six open ones, of which `answer` at `path` tells, are an error with `message` and without secrets."""
+def assert_untrue(fake: FakeGitea | FakeGitLab, make: Make, answer: Answer, message: str) -> None:
+    """Assert that six open ones, of which `answer` tells, are an error with `message` and without secrets."""
     for number in range(1, 7):
         fake.open(number)
-    fake.instead[path] = answer
+    fake.instead[fake.LIST] = answer
     with pytest.raises(ForgeError, match=rf"repository `shop` \(acme/shop\).*({message})") as raised:
         make(timeout=0.3 if answer.wait or answer.drip else 30).changes()
     told = "".join(traceback.format_exception(raised.value))

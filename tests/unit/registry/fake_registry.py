@@ -58,7 +58,7 @@ class FakeRegistry:
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"registry": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
@@ -93,67 +93,67 @@ class FakeRegistry:
         return self.is_public or authorization == basic or form.get("refresh_token") == [IDENTITY]
 
 
-def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class Handler(BaseHTTPRequestHandler):
+    """One request to `registry`."""
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay silent."""
+    registry: FakeRegistry
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
-        def handle(self) -> None:
-            with contextlib.suppress(ConnectionError):
-                super().handle()
+    def log_message(self, format: str, *args: object) -> None:
+        """Stay silent."""
 
-        def do_GET(self) -> None:
-            address = urlsplit(self.path)
-            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"] or 0)).decode())
-            asked = Request(self.command, address.path, self.headers["Authorization"])
-            registry.requests.append(asked)
-            instead = registry.instead
-            if found := instead.get(f"{asked.method} {asked.path}") or instead.get(asked.path) or instead.get("*"):
-                self._send(found)
-            elif asked.path == "/token":
-                self._send(self._token(parse_qs(address.query) | form, registry.is_known(asked.authorization, form)))
-            else:
-                self._send(self._pull(asked))
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            super().handle()
 
-        do_HEAD = do_POST = do_GET  # noqa: N815 # http.server's names
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"] or 0)).decode())
+        asked = Request(self.command, address.path, self.headers["Authorization"])
+        self.registry.requests.append(asked)
+        instead = self.registry.instead
+        if found := instead.get(f"{asked.method} {asked.path}") or instead.get(asked.path) or instead.get("*"):
+            self._send(found)
+        elif asked.path == "/token":
+            self._send(self._token(parse_qs(address.query) | form, self.registry.is_known(asked.authorization, form)))
+        else:
+            self._send(self._pull(asked))
 
-        def _token(self, asked: dict[str, list[str]], is_known: bool) -> Answer:
-            if not is_known:
-                return Answer(401, b'{"errors":[{"code":"UNAUTHORIZED"}]}')
-            return Answer(body=json.dumps({"token": f"token-for-{asked['scope'][0]}", "expires_in": 300}).encode())
+    do_HEAD = do_POST = do_GET  # noqa: N815 # http.server's names
 
-        def _pull(self, asked: Request) -> Answer:
-            sign = {"Docker-Distribution-Api-Version": "registry/2.0"} if registry.signs else {}
-            name, _, tag = asked.path.removeprefix("/v2/").partition("/manifests/")
-            if registry.asks_for != "nothing" and asked.authorization != registry.expected(name):
-                return Answer(401, b"{}", {"WWW-Authenticate": registry.challenge(name), **sign})
-            if registry.moved_to:
-                return Answer(307, headers={"Location": registry.moved_to + asked.path})
-            if not name:
-                return Answer(200, b"{}", {"Content-Type": "application/json"})
-            manifest = registry.manifests.get(f"{name}:{tag}")
-            if manifest is None or INDEX not in self.headers["Accept"]:
-                return Answer(404, UNKNOWN, {"Content-Type": "application/json", **sign})
-            named = {"Docker-Content-Digest": digest_of(manifest)} if registry.names_digest else {}
-            return Answer(200, manifest, {"Content-Type": INDEX, **sign, **named})
+    def _token(self, asked: dict[str, list[str]], is_known: bool) -> Answer:
+        if not is_known:
+            return Answer(401, b'{"errors":[{"code":"UNAUTHORIZED"}]}')
+        return Answer(body=json.dumps({"token": f"token-for-{asked['scope'][0]}", "expires_in": 300}).encode())
 
-        def _send(self, answer: Answer) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body) + (100 if answer.cut else 0)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self._write(answer)
-            self.close_connection = answer.cut
+    def _pull(self, asked: Request) -> Answer:
+        sign = {"Docker-Distribution-Api-Version": "registry/2.0"} if self.registry.signs else {}
+        name, _, tag = asked.path.removeprefix("/v2/").partition("/manifests/")
+        if self.registry.asks_for != "nothing" and asked.authorization != self.registry.expected(name):
+            return Answer(401, b"{}", {"WWW-Authenticate": self.registry.challenge(name), **sign})
+        if self.registry.moved_to:
+            return Answer(307, headers={"Location": self.registry.moved_to + asked.path})
+        if not name:
+            return Answer(200, b"{}", {"Content-Type": "application/json"})
+        manifest = self.registry.manifests.get(f"{name}:{tag}")
+        if manifest is None or INDEX not in self.headers["Accept"]:
+            return Answer(404, UNKNOWN, {"Content-Type": "application/json", **sign})
+        named = {"Docker-Content-Digest": digest_of(manifest)} if self.registry.names_digest else {}
+        return Answer(200, manifest, {"Content-Type": INDEX, **sign, **named})
 
-        def _write(self, answer: Answer) -> None:
-            step = 1 if answer.drip else len(answer.body) or 1
-            for start in range(0, len(answer.body), step):
-                time.sleep(answer.drip)
-                self.wfile.write(answer.body[start : start + step])
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body) + (100 if answer.cut else 0)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self._write(answer)
+        self.close_connection = answer.cut
 
-    return Handler
+    def _write(self, answer: Answer) -> None:
+        step = 1 if answer.drip else len(answer.body) or 1
+        for start in range(0, len(answer.body), step):
+            time.sleep(answer.drip)
+            self.wfile.write(answer.body[start : start + step])
