@@ -1,6 +1,7 @@
 """Run a foreign command: argv only, a bounded time, a plain environment, and errors that say what to do."""
 
 import os
+import re
 import shutil
 import subprocess
 from base64 import b64encode
@@ -9,13 +10,11 @@ from pathlib import Path
 
 from layersite.model.errors import ToolError
 
-__all__ = ["FORGE_TOKEN", "CommandError", "git", "let_git_sign_in", "run"]
+__all__ = ["FORGE_TOKEN", "CommandError", "git", "let_git_sign_in", "redact", "run", "said"]
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 _KUBECTL = ("KUBECONFIG",)
 _GIT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_ASKPASS", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "XDG_CONFIG_HOME")
-
-
 _SIGN_IN = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0")
 FORGE_TOKEN = "LAYERSITE_FORGE_TOKEN"  # noqa: S105  the variable's name
 """The variable that holds the token of the forge's API, with which git signs in at the same address."""
@@ -74,6 +73,17 @@ def git(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", timeout: f
     signed = {name: os.environ[name] for name in _SIGN_IN if name in os.environ}
     out = run(["git", *arguments], cwd=cwd, stdin=stdin, timeout=timeout, env={**env, **signed})
     return out.decode("utf-8", "surrogateescape")
+
+
+def redact(text: str) -> str:
+    """Return `text` without the credentials of the URLs in it and without terminal control characters."""
+    hidden = re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in hidden)
+
+
+def said(error: ToolError) -> str:
+    """Return what a command that failed said, or why it could not run, without credentials."""
+    return redact(error.stderr if isinstance(error, CommandError) else str(error))
 
 
 def let_git_sign_in(url: str, user: str = "layersite") -> None:

@@ -26,7 +26,7 @@ __all__ = ["site"]
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitea]:
     monkeypatch.setenv("LAYERSITE_FORGE_TOKEN", TOKEN)
-    server = FakeGitea(rights={"mona": "write"})
+    server = FakeGitea()
     yield server
     server.stop()
 
@@ -83,6 +83,15 @@ def test_what_is_there_already_stays_and_says_what_it_lacks(site: Path, fake: Fa
     hook.unlink()
     reconcile(site)
     assert told(fake) == ("leaving", "pending")
+
+
+def test_the_same_trouble_is_told_once(site: Path, fake: FakeGitea) -> None:
+    fake.open(1)
+    freeze(site).write_text("#!/bin/sh\ncat\nexit 1\n")  # it quotes the commit, which is another at each run
+    reconcile(site)
+    told_once = [*fake.writes]
+    reconcile(site)
+    assert fake.writes == told_once
 
 
 def test_what_is_asked_for_waits_until_it_can_be_committed(site: Path, fake: FakeGitea) -> None:

@@ -1,15 +1,15 @@
 """The plain-git forge: every branch below a prefix of an ordinary repository is an open change."""
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from layersite.forge._mirror import mirror
 from layersite.model.change import Change
 from layersite.model.document import near_miss
-from layersite.model.errors import ForgeError, LayersiteError, ToolError
+from layersite.model.errors import ForgeError, ToolError
 from layersite.model.site import Repository
-from layersite.process import CommandError, git
+from layersite.process import CommandError, git, said
 
 __all__ = ["GitForge"]
 
@@ -76,9 +76,9 @@ class GitForge:
 
     def _changes_of(self, name: str) -> Iterator[Change]:
         repository = self._repositories[name]
-        mirror = self._fetch(name, repository)
+        path = self._fetch(name, repository)
         form = "%00".join(f"%({field})" for field in _FIELDS) + "%00"
-        listing = git("for-each-ref", f"--format={form}", "refs/changes/", cwd=mirror)
+        listing = git("for-each-ref", f"--format={form}", "refs/changes/", cwd=path)
         fields = listing.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").split("\0")[:-1]
         for start in range(0, len(fields), len(_FIELDS)):
             refname, sha, author, date, title, trailers = fields[start : start + len(_FIELDS)]
@@ -95,35 +95,24 @@ class GitForge:
                 author=author,
                 labels=tuple(label.strip() for label in marks.get("labels", "").split(",") if label.strip()),
                 updated_at=date,
-                files=self._files(mirror, sha) if name in self._files_of else None,
+                files=self._files(path, sha) if name in self._files_of else None,
                 environment=marks.get("environment") or None,
             )
 
     def _fetch(self, name: str, repository: Repository) -> Path:
         """Bring the mirror up to date: the branches below the prefix, and the default branch, without file contents."""
-        mirror = self._cache / hashlib.sha256(repository.url.encode()).hexdigest()[:16]
         refs = (f"+refs/heads/{self._prefix}*:refs/changes/*", f"+refs/heads/{repository.branch}:refs/target")
         try:
-            if not (mirror / "HEAD").exists():
-                git("init", "--quiet", "--bare", "--", str(mirror))
-            git(
-                "fetch",
-                "--quiet",
-                "--prune",
-                "--no-tags",
-                "--filter=blob:none",
-                "--",
-                repository.url,
-                *refs,
-                cwd=mirror,
-            )
+            path = mirror(self._cache, repository.url)
+            options = ("--quiet", "--prune", "--no-tags", "--filter=blob:none")
+            git("fetch", *options, "--", repository.url, *refs, cwd=path)
         except ToolError as error:
             raise _unreachable(name, error) from error
-        return mirror
+        return path
 
-    def _files(self, mirror: Path, sha: str) -> tuple[str, ...] | None:
+    def _files(self, path: Path, sha: str) -> tuple[str, ...] | None:
         try:
-            listing = git("diff", "--name-only", "--no-renames", "-z", f"refs/target...{sha}", "--", cwd=mirror)
+            listing = git("diff", "--name-only", "--no-renames", "-z", f"refs/target...{sha}", "--", cwd=path)
         except CommandError as error:
             if "no merge base" in error.stderr:  # a history of its own: nothing can be said to be unchanged
                 return None
@@ -131,7 +120,5 @@ class GitForge:
         return tuple(listing.split("\0")[:-1])
 
 
-def _unreachable(repository: str, error: LayersiteError) -> ForgeError:
-    said = error.stderr if isinstance(error, CommandError) else str(error)
-    said = re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", said)
-    return ForgeError(f"repository `{repository}` cannot be read, so nothing was decided: {said}")
+def _unreachable(repository: str, error: ToolError) -> ForgeError:
+    return ForgeError(f"repository `{repository}` cannot be read, so nothing was decided: {said(error)}")

@@ -9,8 +9,8 @@ import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
 from layersite.model.errors import StoreError, ToolError
-from layersite.process import CommandError, git
-from layersite.store.refusal import Refusal, explain, redact
+from layersite.process import CommandError, git, redact
+from layersite.store.refusal import Refusal, explain
 
 __all__ = ["ARCHIVE", "BrokenCloneError", "Clone"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pygit2
 
 from layersite.model.errors import StoreError
-from layersite.process import CommandError, git
+from layersite.process import CommandError, git, redact
 from layersite.store.clone import ARCHIVE, Clone
 from layersite.store.graft import write_commit
-from layersite.store.refusal import explain, redact
+from layersite.store.refusal import explain
 
 __all__ = ["Costs", "measure", "squash", "write_bundle"]
 

@@ -10,13 +10,14 @@ from typing import Literal
 import pygit2
 
 from layersite.model.errors import StoreError
+from layersite.process import redact
 from layersite.store.cache import Cache
 from layersite.store.clone import ARCHIVE, Clone
 from layersite.store.edits import Edit, find_edits
 from layersite.store.graft import Write, check_writes, graft, message, write_commit, write_tree
 from layersite.store.history import Costs, measure, squash, write_bundle
 from layersite.store.parsed import Parsed
-from layersite.store.refusal import Refusal, redact
+from layersite.store.refusal import Refusal
 from layersite.store.snapshot import Entry, Snapshot, all_id, child, directory_of, read_files, read_snapshot
 
 __all__ = ["Committed", "Store", "compare"]

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Refusal", "explain", "redact"]
+from layersite.process import redact
+
+__all__ = ["Refusal", "explain"]
 
 _RACE = re.compile(
     r"^ ! .*\(.*(fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|already exists"
@@ -16,6 +18,8 @@ _UNSURE = re.compile(
     r"unexpected disconnect|hung up unexpectedly|early EOF|RPC failed|Connection reset|Broken pipe"
     r"|returned error: 50[0234]"
 )
+_MOVE = re.compile(r"^( ! \[.*?\]) +\S+ -> \S+", re.MULTILINE)
+_COMMIT = re.compile(r"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b")
 _FULL = r"No space left on device|[Dd]isk quota exceeded|disk full|couldn't write '.*\.lock'"
 """The last is all that git says of a ref for which there is no room."""
 _FATAL = (
@@ -74,12 +78,6 @@ class Refusal:
         return self.kind in {"race", "unsure"}
 
 
-def redact(text: str) -> str:
-    """Return `text` without the credentials of the URLs in it and without terminal control characters."""
-    hidden = re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in hidden)
-
-
 def explain(stderr: str) -> Refusal:
     """Classify what git wrote to its standard error; `message` says what to do and quotes the lines that matter."""
     said = redact(stderr)
@@ -97,4 +95,6 @@ def explain(stderr: str) -> Refusal:
 
 
 def _quoting(text: str, said: str) -> str:
-    return "\n".join([text, *(f"  {line.strip()}" for line in said.splitlines() if line.strip())])
+    """Quote `said` without the ids of commits: the same trouble has the same words at each attempt."""
+    same = _COMMIT.sub("…", _MOVE.sub(r"\1", said))
+    return "\n".join([text, *(f"  {line.strip()}" for line in same.splitlines() if line.strip())])

@@ -304,6 +304,12 @@ def test_what_the_host_says_is_shown_without_credentials_or_escape_sequences() -
     assert explain(said).message.splitlines()[1:] == ["  [31mfrozen", "  see https://***@example.com/x"]
 
 
+def test_the_same_refusal_has_the_same_words_whatever_was_pushed() -> None:
+    said = [f"remote: {sha * 40}\n{REJECTED.format('unpacker error').replace('1a2b', sha * 40)}" for sha in "ab"]
+    assert explain(said[0]).message == explain(said[1]).message
+    assert "! [remote rejected] (unpacker error)" in explain(said[0]).message
+
+
 def test_no_source_ever_forces_a_push() -> None:
     source = Path(__file__).parents[3] / "src" / "layersite"
     assert not [
