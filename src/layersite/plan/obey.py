@@ -41,7 +41,7 @@ def _obey_one(site: Site, told: Told, asked: Asked, now: datetime) -> Told:
         if asked.refusal:
             raise ValueError(asked.refusal)
         command = read_command(asked.text)
-        new, text = _carry_out(site, told.environment, command, asked.by, now)
+        new, text = _carry_out(site, told.environment, command, asked, now)
     except ValueError as error:
         return Told(told.environment, (*told.answers, Answer(asked, str(error), False)))
     except InvalidInputError as error:
@@ -52,11 +52,12 @@ def _obey_one(site: Site, told: Told, asked: Asked, now: datetime) -> Told:
     return Told(new, (*told.answers, answer), wants)
 
 
-def _carry_out(site: Site, current: Environment, wish: Command, by: str, now: datetime) -> tuple[Environment, str]:
+def _carry_out(site: Site, current: Environment, wish: Command, asked: Asked, now: datetime) -> tuple[Environment, str]:
+    by = asked.by
     if wish.verb == "teardown":
         return current, "it goes away; a new commit brings it back"
     if wish.verb in ("wake", "sleep"):
-        call = called(site, "active" if wish.verb == "wake" else "asleep", wish.hours, by, now)
+        call = called(site, "active" if wish.verb == "wake" else "asleep", wish.hours, by, now, asked.change.labels)
         text = f"it is told to be awake until {call.until}" if call.until else "it is told to sleep"
         return current.model_copy(update={"call": call}), text
     if wish.verb == "extend":

@@ -157,6 +157,16 @@ def test_a_change_that_gets_no_environment_says_so(world: Build) -> None:
     assert (is_done, "there is no environment" in text, "forge.forks" in text) == (False, True, True)
 
 
+def test_a_change_is_woken_for_the_awake_hours_of_its_own_hours(world: Build) -> None:
+    hours = {"timezone": "Asia/Tokyo", "awake_hours": 5}
+    change = make_change("cart", 7, labels=("layersite/hours:asia",))
+    before = world(settle(world(named_hours={"asia": hours}), change), named_hours={"asia": hours})
+    before.asked["cart-7"] = (Asked(change, 5, "mona", "/layersite wake"),)  # type: ignore[index] # a plain dict in tests
+    call = result(make_plan(before, [change], NOW)).call
+    assert call is not None
+    assert call.until == "2026-03-04T17:00:00Z"
+
+
 @pytest.mark.parametrize(
     ("labels", "visited", "state"),
     [
