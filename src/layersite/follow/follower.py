@@ -4,24 +4,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import chain
 from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
-from layersite.follow.bring import Brought, bring
+from layersite.follow.arrival import Arrival, is_asleep
+from layersite.follow.bring import bring
 from layersite.follow.burial import Burial
 from layersite.follow.protocols import Deploys, Reaps, Stores
-from layersite.follow.smoke import remember
-from layersite.follow.standings import SMOKE_FAILED
 from layersite.follow.voice import Voice
 from layersite.forge import Conversation
 from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.database import Brought as Database
-from layersite.model.database import Delivery
-from layersite.model.environment import Environment
-from layersite.model.errors import ForgeError, LayersiteError
+from layersite.model.errors import ForgeError
 from layersite.model.site import Site
 from layersite.model.standing import FINAL, Standing
 from layersite.report import read_mark
@@ -29,7 +25,6 @@ from layersite.report.comment import Mark
 from layersite.store import directory_of
 
 if TYPE_CHECKING:
-    from layersite.argocd.model import Result
     from layersite.argocd.received import Application
 
 __all__ = ["Follower"]
@@ -134,18 +129,16 @@ class Follower:
                 if self.argocd is not None and commit is not None:
                     brought = bring(work, self.store, self.playbooks, alive, self.tell)
                     burial = Burial(self.site, self.store, self.is_open, self.argocd, self.playbooks, voice, self.tell)
+                    arrival = Arrival(
+                        self.site, self.store, self.argocd, brought, self.smoke, self.complete, voice, self.tell
+                    )
                     with _later(self.hold, lambda: voice.comment_on(alive.values())):
-                        deployed = work.submit(self._deploy, self.argocd, voice, alive, commit, brought)
+                        deployed = work.submit(arrival.see, alive, commit)
                         burial.see(going)
                         deployed.result()
                 return [voice.end(name) for name in mine]
         finally:
             self._give_back(mine)
-
-    @property
-    def _minutes(self) -> int:
-        """How long an environment may take to become healthy."""
-        return self.site.argocd.timeout_minutes if self.site.argocd else 0
 
     def _take(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
         with self._lock:
@@ -169,66 +162,6 @@ class Follower:
         with self._lock:
             return self._newest.get(standing.name, standing.generation) == standing.generation
 
-    def _deploy(
-        self, argocd: Deploys, voice: Voice, alive: Mapping[str, Standing], commit: str, brought: Brought
-    ) -> None:
-        names = {self.site.application(name): name for name in alive}
-        if not names:
-            return
-        self.tell(f"waiting until {len(names)} environments are healthy")
-        await_synced = partial(
-            argocd.await_synced, deadline=self._minutes * 60, contains=self.store.contains, tell=self.tell
-        )
-        try:
-            with ThreadPoolExecutor(_AT_ONCE) as judges:
-                judged = []
-                for result in await_synced(dict.fromkeys(names, commit)):
-                    name = names[result.name]
-                    self.tell(f"{name} is {result.outcome}{f': {result.reason}' if result.reason else ''}")
-                    again = partial(await_synced, {result.name: commit})
-                    judged.append(judges.submit(self._judge, voice, alive[name], result, brought, again))
-            remember(self.store, [future.result() for future in judged], self.tell)
-        except LayersiteError as error:
-            for standing in voice.unsettled(alive):
-                voice.say(replace(standing, state="unseen", summary=str(error)))
-
-    def _judge(
-        self,
-        voice: Voice,
-        standing: Standing,
-        result: "Result",
-        brought: Brought,
-        again: "Callable[[], Iterable[Result]]",
-    ) -> Standing:
-        """Say how an environment ended; if its pods had to begin anew, how that is after `again` waiting for them."""
-        delivery = brought.databases.result().get(standing.name, Delivery())
-        if delivery.is_renewed:
-            (result,) = again()
-        problems = [text for text in (brought.secrets.result().get(standing.name), delivery.problem) if text]
-        if result.outcome == "healthy" and not problems and _is_asleep(standing):
-            ended = replace(standing, state="asleep", summary="it has no pods until it wakes up")
-        elif result.outcome == "healthy" and not problems:
-            ended, delivery = self._finish(standing, delivery)
-        elif result.outcome == "unseen":
-            ended = replace(standing, state="unseen", summary=result.reason)
-        else:
-            late = f"it did not become healthy within {self._minutes} minutes: {result.reason}"
-            why = late if result.outcome == "late" else "it does not become healthy"
-            ended = replace(standing, state="failed", summary="; ".join(problems) or why, troubles=result.troubles)
-        voice.say(replace(ended, databases=delivery.databases))
-        return ended
-
-    def _finish(self, standing: Standing, delivery: Delivery) -> tuple[Standing, Delivery]:
-        """Fill the databases of a healthy environment that were made empty, and run its smoke tests."""
-        try:
-            made = [self.complete(d) if self.complete and d.golden is None else d for d in delivery.databases]
-        except LayersiteError as error:
-            return replace(standing, state="failed", summary=str(error)), delivery
-        passed, said = self.smoke(standing.name) if self.smoke else (True, "")
-        summary = "every app is healthy" if passed else SMOKE_FAILED
-        ended = replace(standing, state="ready" if passed else "failed", summary=summary, smoke=said)
-        return ended, replace(delivery, databases=tuple(made))
-
 
 @contextmanager
 def _later(seconds: float, call: Callable[[], None]) -> Iterator[None]:
@@ -244,11 +177,7 @@ def _later(seconds: float, call: Callable[[], None]) -> Iterator[None]:
 
 def _committed(standing: Standing) -> Standing:
     text = "its manifests are committed, and Argo CD is not asked about them"
-    return replace(standing, state="asleep" if _is_asleep(standing) else "ready", summary=text)
-
-
-def _is_asleep(standing: Standing) -> bool:
-    return isinstance(standing.environment, Environment) and standing.environment.state == "asleep"
+    return replace(standing, state="asleep" if is_asleep(standing) else "ready", summary=text)
 
 
 def _common(marks: Iterable[Mark]) -> Mark:
