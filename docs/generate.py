@@ -78,8 +78,8 @@ def _kind(schema: dict[str, object]) -> str:
     if "anyOf" in schema:
         choices = schema["anyOf"]
         return _kind(choices[0]) if isinstance(choices, list) else "any"
-    if isinstance(schema.get("enum"), list):
-        return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])  # type: ignore[attr-defined]
+    if isinstance(values := schema.get("enum"), list):
+        return "one of " + ", ".join(f"`{value}`" for value in values)
     if "const" in schema:
         return f"`{schema['const']}`"
     named = {"array": "list", "string": "text", "integer": "number", "boolean": "true or false"}

@@ -67,21 +67,22 @@ class Inspector:
             StoreError, ArgoCDError: the repository or Argo CD cannot be read.
         """
         entries = self.store.read().entries
-        alive = {name: entry for name, entry in entries.items() if entry.environment}
+        alive = {name: (entry, each) for name, entry in entries.items() if (each := entry.environment)}
         if unknown := [f"`{name}`{near_miss(name, alive)}" for name in names if name not in alive]:
             raise UnknownNameError(f"there is no environment {', '.join(unknown)}")
         applications = self.argocd.applications() if self.argocd else {}
-        looked = (self._look(name, alive[name], with_diff, applications) for name in names or alive)
+        looked = (self._look(name, *alive[name], with_diff, applications) for name in names or alive)
         return [found for found in looked if found.findings]
 
-    def _look(self, name: str, entry: Entry, with_diff: bool, applications: "Mapping[str, Application]") -> Drift:
-        assert entry.environment is not None  # noqa: S101 - `look` gives only those that live
+    def _look(
+        self, name: str, entry: Entry, current: Environment, with_diff: bool, applications: "Mapping[str, Application]"
+    ) -> Drift:
         edits = [*self._edits(name, entry)]
         try:
-            wanted = as_now(self.world, entry.environment)
+            wanted = as_now(self.world, current)
         except InvalidInputError as error:
             return Drift(name, (Finding("inputs", f"it can no longer be planned: {error}"), *edits))
-        found = [*_lock_findings(entry.environment.render, wanted.render), *edits]
+        found = [*_lock_findings(current.render, wanted.render), *edits]
         text = self._to_render(name, wanted) if found and with_diff else ""
         live = self._live(name, applications)
         found += [Finding("live", finding) for finding, _ in live]

@@ -33,7 +33,6 @@ class Metadata(Received):
     """Which object it is."""
 
     name: str
-    creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
 
 
@@ -87,7 +86,6 @@ class OperationState(Received):
 
     phase: Text = ""
     message: Text = ""
-    retry_count: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
     operation: Operation = Operation()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from json.encoder import encode_basestring
 from math import isfinite
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
@@ -126,8 +126,7 @@ def load_nodes(text: str, source: str) -> list[tuple[yaml.Node, Yaml]]:
     try:
         _check_depth(text)
         loader = _Loader(text)
-        while loader.check_node():
-            node = cast(yaml.Node, loader.get_node())
+        while loader.check_node() and (node := loader.get_node()) is not None:
             if _inspect(node, {}) > _MAX_NODES:
                 raise yaml.YAMLError(f"its aliases expand to more than {_MAX_NODES:,} nodes; write it out shorter")
             documents.append((node, loader.construct_document(node)))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
-from typing import cast
 
 import jinja2
 from jinja2.runtime import Context, LoopContext, StrictUndefined, Undefined
@@ -126,7 +125,7 @@ def _text(path: Path, name: str) -> str:
 @jinja2.pass_context
 def _keep_aside(context: Context, value: Yaml) -> str:
     """Keep `value` and return its token; taking the context keeps Jinja from running this at compile time."""
-    state = cast(State, context[STATE])
+    state: State = context[STATE]
     if not isinstance(value, (dict, list, tuple)):
         to_text(value)
     state.spend("values", 1)
