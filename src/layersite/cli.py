@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from layersite import __version__
+from layersite import __version__, by_name
 from layersite.adopt import adopt as read_adoption
 from layersite.adopt import write as write_adoption
 from layersite.check import check_site, render_offline
@@ -91,7 +91,7 @@ def preview(
     pairs = dict(pair.partition("@")[::2] for pair in what)
     if wrong := [app for app, ref in pairs.items() if not ref]:
         raise click.UsageError(f"{', '.join(wrong)}: with --name, give each app as APP@REF, such as web@main")
-    finish(console, place.bot(console.tell).preview(name, pairs, hours, by, dry_run=dry_run))
+    finish(console, by_name.preview(place.bot(console.tell), name, pairs, hours, by, dry_run=dry_run))
 
 
 @main.command()
@@ -102,7 +102,7 @@ def preview(
 def teardown(place: Place, name: str, dry_run: bool, output: str) -> None:
     """Replace the environment NAME by its tombstone; a new commit of its change brings it back."""
     console = Console(output == "json")
-    finish(console, place.bot(console.tell).teardown(name, dry_run=dry_run))
+    finish(console, by_name.teardown(place.bot(console.tell), name, dry_run=dry_run))
 
 
 @main.command()
@@ -149,7 +149,7 @@ def status(place: Place, output: str) -> None:
     console = Console(output == "json")
     site, _ = place.load()
     entries = place.store(site).read().entries
-    found = {name: each for name, e in entries.items() if (each := e.environment or e.tombstone)}
+    found = {name: each for name, e in entries.items() if (each := e.document)}
     console.entries(found, place.clones(site, console.tell), datetime.now(UTC))
 
 

@@ -5,11 +5,10 @@ from functools import partial
 
 import click
 
+from layersite import by_name
 from layersite.cli_options import dry_run_option, output_option
 from layersite.follow.bring import deliver
-from layersite.model.document import near_miss
-from layersite.model.environment import Environment
-from layersite.model.errors import DatabaseError, PartialError, UnknownNameError
+from layersite.model.errors import DatabaseError, PartialError
 from layersite.model.site import database_of
 from layersite.place import Place
 from layersite.playbooks import Playbooks
@@ -118,7 +117,11 @@ def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> N
     """Bring the committed environment NAME the databases that it needs, where they are missing."""
     console = Console(output == "json")
     site, catalog = place.load()
-    environment = place.bot(console.tell).choose_anew(name, dry_run=dry_run) if reset else _committed(place, name)
+    environment = (
+        by_name.choose_anew(place.bot(console.tell), name, dry_run=dry_run)
+        if reset
+        else place.store(site).read().living(name)
+    )
     playbooks = Playbooks(place.root, catalog)
     bring = partial(playbooks.databases, reset=reset, dry_run=dry_run)
     made = bring([environment]) if dry_run else deliver(place.store(site), [name], bring, playbooks.drop)
@@ -141,12 +144,3 @@ def clone(place: Place, name: str, reset: bool, dry_run: bool, output: str) -> N
         console.line("dry run: nothing was changed")
     if delivery.problem is not None:
         raise PartialError(delivery.problem)
-
-
-def _committed(place: Place, name: str) -> Environment:
-    site, _ = place.load()
-    entries = place.store(site).read().entries
-    environment = entries[name].environment if name in entries else None
-    if environment is None:
-        raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, entries)}")
-    return environment

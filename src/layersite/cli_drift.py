@@ -7,6 +7,7 @@ import click
 from layersite.cli_options import dry_run_option, finish, output_option
 from layersite.model.errors import DriftError
 from layersite.place import Place
+from layersite.renew import renew as renew_wave
 from layersite.renew import renew_all
 from layersite.report import Console
 
@@ -51,7 +52,7 @@ def renew(place: Place, dry_run: bool, output: str) -> None:
     """
     console = Console(output == "json")
     bot = place.bot(console.tell)
-    outcome = bot.renew(dry_run=True) if dry_run else renew_all(bot)
+    outcome = renew_wave(bot, dry_run=True) if dry_run else renew_all(bot)
     names = [action.name for action in outcome.plan.actions]
     for each in place.inspector(online=False).look(names, with_diff=True) if dry_run and names else ():
         console.line(f"{each.name}:\n{each.diff}")

@@ -2,6 +2,7 @@
 
 import click
 
+from layersite import by_name
 from layersite.cli_options import by_option, dry_run_option, finish, output_option
 from layersite.model.errors import PartialError
 from layersite.place import Place
@@ -56,7 +57,7 @@ def unpin(place: Place, name: str, by: str, dry_run: bool, output: str) -> None:
 def sleep(place: Place, name: str, by: str, dry_run: bool, output: str) -> None:
     """Put the environment NAME to sleep, without pods, until `wake` or a new commit of its change."""
     console = Console(output == "json")
-    finish(console, place.bot(console.tell).call(name, "asleep", None, by, dry_run=dry_run))
+    finish(console, by_name.call(place.bot(console.tell), name, "asleep", None, by, dry_run=dry_run))
 
 
 @click.command()
@@ -69,7 +70,7 @@ def sleep(place: Place, name: str, by: str, dry_run: bool, output: str) -> None:
 def wake(place: Place, name: str, hours: int | None, by: str, dry_run: bool, output: str) -> None:
     """Wake the environment NAME, and wait until it is healthy."""
     console = Console(output == "json")
-    finish(console, place.bot(console.tell).call(name, "active", hours, by, dry_run=dry_run))
+    finish(console, by_name.call(place.bot(console.tell), name, "active", hours, by, dry_run=dry_run))
 
 
 @click.command()

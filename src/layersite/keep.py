@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from layersite.follow import Stores
-from layersite.model.document import near_miss
 from layersite.model.environment import Environment, to_yaml
-from layersite.model.errors import UnknownNameError
 from layersite.model.life import Lease
 from layersite.model.site import Site
 from layersite.plan import Action, Plan, hold_back, lease
@@ -45,12 +43,8 @@ class Keeper:
         return self._give(name, "unpin", lambda current: lease.unpin(self.site, current, by, self.now()), dry_run)
 
     def _give(self, name: str, verb: str, new: Callable[[Environment], Lease | None], dry_run: bool) -> Outcome:
-        entries = self.store.read().entries
-        entry = entries.get(name)
-        current = entry.environment if entry else None
-        if entry is None or current is None:
-            alive = [each for each, found in entries.items() if found.environment]
-            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, alive)}")
+        snapshot = self.store.read()
+        entry, current = snapshot.entry(name), snapshot.living(name)
         given = new(current)
         kept = current.model_copy(update={"lease": given, "generation": current.generation + 1})
         plan = Plan((Action("update", name, _describe(given), kept),))

@@ -106,7 +106,7 @@ def people_of(plan: Plan, snapshot: Snapshot, groups: Iterable[Group]) -> dict[s
     people: dict[str, Sequence[Change]] = {each.name: each.changes for each in groups}
     for action in plan.actions:
         entry = snapshot.entries.get(action.name)
-        shown = action.result or (entry and (entry.environment or entry.tombstone))
+        shown = action.result or (entry and entry.document)
         people.setdefault(action.name, changes_of(shown.members) if shown else ())
     names = {action.name for action in plan.actions} | {refusal.name for refusal in plan.refusals}
     return {name: people.get(name, ()) for name in sorted(names)}

@@ -161,4 +161,4 @@ class Reaper:
 
     def _current(self) -> dict[str, Environment | Tombstone]:
         entries = self.read().entries.items()
-        return {name: found for name, entry in entries if (found := entry.environment or entry.tombstone)}
+        return {name: found for name, entry in entries if (found := entry.document)}

@@ -1,10 +1,9 @@
-"""The bot's loop: observe, plan, render, commit once, follow to the end; each verb of the CLI is one method."""
+"""The bot's loop: observe, plan, render, commit once, follow to the end."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
 
 from layersite import second_look
 from layersite.follow import Follower, Stores, first_standings
@@ -13,34 +12,21 @@ from layersite.gate import Gate
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.command import Answer
-from layersite.model.document import near_miss
-from layersite.model.environment import Environment, changes_of
-from layersite.model.errors import InvalidInputError, LayersiteError, PartialError, Problem, UnknownNameError
-from layersite.model.names import BASELINE
+from layersite.model.environment import Environment
+from layersite.model.errors import LayersiteError
 from layersite.model.site import Site
-from layersite.model.standing import Standing
-from layersite.observe import Seen, default_heads, members_at, observe, observe_again, people_of, world_of
+from layersite.observe import Seen, default_heads, observe, observe_again, people_of, world_of
 from layersite.plan import (
-    Action,
     Choose,
     Plan,
     World,
     answers,
-    called,
-    chosen_name,
-    failed_in_wave,
     group,
     hold_back,
-    lease,
     leave,
     make_plan,
     narrow,
     over_the_cap,
-    plan_again,
-    plan_named,
-    plan_renewals,
-    plan_rest,
-    remove,
 )
 from layersite.report.comment import Mark
 from layersite.room import Room
@@ -131,13 +117,13 @@ class Bot:
         """Decide and commit once."""
         now, changes, snapshot = self.now(), list(seen.changes), seen.snapshot
         asked = self.follower.asked({each.name: each.changes for each in group(changes, self.site.repositories)})
-        world = replace(self._world(snapshot, seen.heads), asked=asked, visited=visited)
+        world = replace(self.world(snapshot, seen.heads), asked=asked, visited=visited)
         for _ in range(_ROUNDS):
             world, plan = self.gate.plan(world, partial(make_plan, changes=changes, now=now))
             plan = (
                 narrow(plan, group(changes, self.site.repositories), only) if only else self.hold(plan, world, snapshot)
             )
-            drafts = self._writer.draft(plan, snapshot)
+            drafts = self.writer.draft(plan, snapshot)
             asked_for = seen.asked if self.now() - now < _MOMENT else ()
             moved = second_look.moved(self.forge, plan, changes, asked_for)
             if not moved:
@@ -149,10 +135,10 @@ class Bot:
         plan = hold_back(plan, second_look.unproven(self.forge, plan, changes))
         if not yes:
             plan = hold_back(plan, over_the_cap(plan, world))
-        plan, drafts = Room(self._writer, world, snapshot, now).give(plan, drafts, changes)
+        plan, drafts = Room(self.writer, world, snapshot, now).give(plan, drafts, changes)
         people = people_of(plan, snapshot, group(changes, self.site.repositories))
         plan, since = self.gate.expire(plan, people)
-        outcome = self._writer.commit(plan, drafts, snapshot, dry_run)
+        outcome = self.writer.commit(plan, drafts, snapshot, dry_run)
         said = {} if outcome.unwritten else answers(self.site, world.current, world.asked, outcome.plan, now)
         return Decided(outcome, snapshot, people, since, said, seen)
 
@@ -178,115 +164,20 @@ class Bot:
         ended = self.follower.follow(standings, commit, decided.people, unheard)
         return replace(outcome, standings=tuple(ended), unseen=unseen)
 
-    def preview(
-        self, name: str, apps: Mapping[str, str], hours: int | None, by: str, *, dry_run: bool = False
-    ) -> Outcome:
-        """Make or move the environment `name` without a change, with each app of `apps` at its ref.
-
-        It lives for `hours`, by default as long as the site says; a pin stays.
-
-        Raises:
-            UnknownNameError: there is no such app, or it has no repository.
-            InvalidInputError: `name` is not one, or looks like a change's or the baseline's; `hours` pass the cap.
-        """
-        if (usable := chosen_name(name, self.site.repositories)) != name:
-            text = f"`{name}` is no name for an environment without a change; `{usable}` would be"
-            raise InvalidInputError([Problem("--name", 0, "", text)])
-        members = members_at(self.catalog, self.forge, apps)
-        snapshot = self.store.read()
-        entry = snapshot.entries.get(name)
-        named = lease.ask(self.site, entry.environment if entry else None, hours, by, self.now())
-        world = self._world(snapshot)
-        world, plan = self.gate.plan(world, lambda world: plan_named(world, name, members, named, self.now()))
-        return self._finish(plan, world, snapshot, dry_run)
-
-    def call(
-        self, name: str, state: Literal["active", "asleep"], hours: int | None, by: str, *, dry_run: bool = False
-    ) -> Outcome:
-        """Put the environment `name` to sleep until the next call or commit, or wake it for `hours`.
-
-        Raises:
-            UnknownNameError: there is no such environment.
-        """
-        snapshot = self.store.read()
-        if name not in snapshot.entries:
-            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
-        told = called(self.site, state, hours, by, self.now())
-        world = self._world(snapshot)
-        world, plan = self.gate.plan(world, lambda world: plan_rest(world, name, told, self.now()))
-        return self._finish(plan, world, snapshot, dry_run)
-
-    def renew(self, *, dry_run: bool = False) -> Outcome:
-        """Bring the next wave of environments what changed in the site, the catalog or layersite, and see it there.
-
-        If smoke tests of the last one failed, they are run once more.
-        """
-        snapshot = self.store.read()
-        world, plan = self.gate.plan(self._world(snapshot), plan_renewals)
-        if not dry_run and (failed := failed_in_wave(plan, world)):
-            people = {each.name: changes_of(each.members) for each in failed}
-            standings = {each.name: Standing(each.name, "deploying", "its smoke tests failed", each) for each in failed}
-            self.follower.follow(standings, snapshot.commit, people, people)
-            snapshot = self.store.read()
-            world, plan = self.gate.plan(self._world(snapshot), plan_renewals)
-        held = self.hold(plan, world, snapshot)
-        outcome = self._finish(replace(held, actions=held.having("update")), world, snapshot, dry_run)
-        later = held.having("leave")
-        return replace(outcome, plan=replace(outcome.plan, actions=(*outcome.plan.actions, *later)))
-
-    def teardown(self, name: str, *, dry_run: bool = False) -> Outcome:
-        """Replace the environment `name` by its tombstone; it stays away until one of its changes gets a new commit.
-
-        Raises:
-            UnknownNameError: there is no such environment, or it is the baseline of a site that manages it.
-        """
-        snapshot = self.store.read()
-        entry = snapshot.entries.get(name)
-        if entry is None:
-            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
-        if name == BASELINE and self.site.cluster.baseline.managed:
-            raise UnknownNameError("the managed baseline stays; set `managed: false` in layersite.yaml first")
-        world = self._world(snapshot, {})
-        if entry.environment is None:
-            return self._finish(Plan((Action("leave", name, "it is going away already"),)), world, snapshot, dry_run)
-        action = remove(entry.environment, "teardown", "it was torn down by hand")
-        return self._finish(Plan((action,)), world, snapshot, dry_run)
-
-    def choose_anew(self, name: str, *, dry_run: bool = False) -> Environment:
-        """Let the environment `name` have the newest goldens that suit it, commit that, and return it.
-
-        Raises:
-            UnknownNameError: there is no such environment.
-            PartialError: it cannot be rendered, or somebody else changed it meanwhile.
-            StoreError: it cannot be committed.
-        """
-        snapshot = self.store.read()
-        entry = snapshot.entries.get(name)
-        if entry is None or entry.environment is None:
-            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, snapshot.entries)}")
-        world = replace(self._world(snapshot), resetting={name})
-        _, plan = self.gate.plan(world, lambda world: plan_again(world, name))
-        outcome = self._writer.commit(plan, self._writer.draft(plan, snapshot), snapshot, dry_run)
-        if outcome.unwritten is not None:
-            raise outcome.unwritten
-        if outcome.failed:
-            raise PartialError("; ".join(refusal.reason for refusal in outcome.plan.refusals))
-        result = outcome.plan.actions[0].result
-        return result if isinstance(result, Environment) else entry.environment
-
-    def _finish(self, plan: Plan, world: World, snapshot: Snapshot, dry_run: bool) -> Outcome:
+    def finish(self, plan: Plan, world: World, snapshot: Snapshot, dry_run: bool) -> Outcome:
         """Carry out and follow a plan that no listing of changes led to."""
         people = people_of(plan, snapshot, ())
-        drafts = self._writer.draft(plan, snapshot)
-        plan, drafts = Room(self._writer, world, snapshot, self.now()).give(plan, drafts, ())
-        done = self._writer.commit(plan, drafts, snapshot, dry_run)
+        drafts = self.writer.draft(plan, snapshot)
+        plan, drafts = Room(self.writer, world, snapshot, self.now()).give(plan, drafts, ())
+        done = self.writer.commit(plan, drafts, snapshot, dry_run)
         return self.follow(Decided(done, snapshot, people, {}, {}))
 
     @property
-    def _writer(self) -> Writer:
+    def writer(self) -> Writer:
+        """What commits to the site's environments repository."""
         return Writer(self.site, self.store, self.renderer, self.follower, self.tell)
 
-    def _world(self, snapshot: Snapshot, heads: Mapping[str, str] | None = None) -> World:
+    def world(self, snapshot: Snapshot, heads: Mapping[str, str] | None = None) -> World:
         """Return what a plan rests on; without `heads` the forge is asked for those of the default branches."""
         heads = default_heads(self.site, self.catalog, self.forge) if heads is None else heads
         return replace(world_of(self.site, self.catalog, snapshot, heads), choose=self.choose)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from layersite import by_name
 from layersite.forge.gitea import GiteaForge
 from layersite.keep import Keeper
 from layersite.model.change import Change
@@ -223,13 +224,13 @@ class Life(RuleBasedStateMachine):
                 self.until[name] = max(self.until[name], self.now) + timedelta(hours=24)
             elif verb == "sleep":
                 self.asleep.add(name)
-                self.bot(True).call(name, "asleep", None, "qa")
+                by_name.call(self.bot(True), name, "asleep", None, "qa")
             elif verb == "wake":
                 self.asleep.discard(name)
-                self.bot(True).call(name, "active", None, "qa")
+                by_name.call(self.bot(True), name, "active", None, "qa")
             elif verb == "teardown":
                 self.torn.add(name)
-                self.bot(True).teardown(name)
+                by_name.teardown(self.bot(True), name)
 
     def reap(self) -> None:
         """See that there is nothing to reap, whatever a slower run made for what another removed meanwhile."""

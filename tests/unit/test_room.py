@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from layersite import by_name
 from layersite.keep import Keeper
 from layersite.model.capacity import Requests
 from layersite.model.change import Change
@@ -205,7 +206,7 @@ def test_what_people_keep_gives_no_room(house: House, what: str) -> None:
     if what == "pin":
         Keeper(house.site, house.bot().store, lambda: house.now).pin("cart-1", "ann", "pen test")
     else:
-        house.bot().call("cart-1", "active", 4, "ann")
+        by_name.call(house.bot(), "cart-1", "active", 4, "ann")
     house.open(2)
     assert waiting(house.run()) == ["cart-2"]
 

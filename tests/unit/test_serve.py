@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from layersite import by_name
 from layersite.model.change import Change
 from layersite.model.errors import ForgeError
 from layersite.process import git
@@ -166,7 +167,7 @@ def test_what_concerns_more_than_one_change_brings_all_of_them(desk: Desk) -> No
 def test_a_commit_of_somebody_else_is_seen_before_anything_is_written_over_it(desk: Desk) -> None:
     desk.move(1, A, "opened")
     desk.shows(cart_1=A)
-    desk.team.bot("another").teardown("cart-1")
+    by_name.teardown(desk.team.bot("another"), "cart-1")
     desk.move(1, B)
     desk.shows(cart_1=B)
     assert desk.forge.listings == 2

@@ -44,7 +44,7 @@ def _standing(
     action: Action, snapshot: Snapshot, marks: Mapping[str, Mark] | None, seen: Mapping[str, str]
 ) -> Standing | None:
     entry = snapshot.entries.get(action.name)
-    found = action.result or (entry.environment or entry.tombstone if entry else None)
+    found = action.result or (entry.document if entry else None)
     if isinstance(found, Tombstone):
         return Standing(action.name, "leaving", found.reason, found) if found.reap else None
     if found is None:

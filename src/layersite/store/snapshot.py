@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pygit2
 
-from layersite.model.document import read_document
+from layersite.model.document import near_miss, read_document
 from layersite.model.environment import Environment, Tombstone
-from layersite.model.errors import InvalidInputError, Problem
+from layersite.model.errors import InvalidInputError, Problem, UnknownNameError
 from layersite.model.names import is_environment_name, shard
 from layersite.store.parsed import Directory, Parsed
 
@@ -39,6 +39,11 @@ class Entry:
     tree: str
     manifests: str | None
 
+    @property
+    def document(self) -> Environment | Tombstone | None:
+        """What it holds."""
+        return self.environment or self.tombstone
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -50,6 +55,19 @@ class Snapshot:
     commit: str | None
     entries: Mapping[str, Entry]
     tree: str = ""
+
+    def entry(self, name: str) -> Entry:
+        """Return the directory of the environment `name`. Raises UnknownNameError."""
+        if name not in self.entries:
+            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, self.entries)}")
+        return self.entries[name]
+
+    def living(self, name: str) -> Environment:
+        """Return the environment `name`, which is not going away. Raises UnknownNameError."""
+        alive = {name: each for name, entry in self.entries.items() if (each := entry.environment)}
+        if name not in alive:
+            raise UnknownNameError(f"there is no environment `{name}`{near_miss(name, alive)}")
+        return alive[name]
 
 
 def directory_of(name: str) -> str:

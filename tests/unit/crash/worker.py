@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from layersite import by_name
 from layersite.follow import Follower, Stores
 from layersite.follow.bring import deliver
 from layersite.forge.gitea import GiteaForge
@@ -71,8 +72,8 @@ def work(folder: Path, url: str, kind: str, verb: str) -> None:
     reaper = Reaper(site, store.read, argocd.applications, look, books.reap, cluster, make)
     verbs: dict[str, Callable[[], object]] = {
         "reconcile": bot.reconcile,
-        "teardown": lambda: bot.teardown(NAME),
-        "sleep": lambda: bot.call(NAME, "asleep", None, "qa"),
+        "teardown": lambda: by_name.teardown(bot, NAME),
+        "sleep": lambda: by_name.call(bot, NAME, "asleep", None, "qa"),
         "pin": lambda: Keeper(site, store, lambda: now).pin(NAME, "qa", "demo"),
         "reap": reaper.reap,
     }
