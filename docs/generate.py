@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from layersite.cli import main as cli
 from layersite.database.fixtures import Fixtures
-from layersite.model.catalog import App
+from layersite.model.app import App
 from layersite.model.contract import Contract
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.site import Site

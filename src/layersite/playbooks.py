@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from layersite.database.folder import private_folder
-from layersite.model.catalog import Catalog, Secret
+from layersite.model.app import Secret
+from layersite.model.catalog import Catalog
 from layersite.model.contract import Contract, contract_file, load_contract
 from layersite.model.database import PODS, Brought, Data, Delivery
 from layersite.model.environment import Environment, Tombstone

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from layersite.model.catalog import App, Base, Catalog, Secret
+from layersite.model.app import App, Base, Secret
+from layersite.model.catalog import Catalog
 from layersite.model.environment import Environment, Slot, Tombstone
 from layersite.model.errors import ToolError
 from layersite.playbooks import Playbooks, declared_secrets

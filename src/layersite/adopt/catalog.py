@@ -15,7 +15,8 @@ from layersite.adopt.objects import Item, walk
 from layersite.adopt.result import AdoptedApp, Adoption, DeclaredSecret, Log
 from layersite.adopt.secrets import declared_secrets, hide_secrets
 from layersite.adopt.source import read_source
-from layersite.model.catalog import App, Catalog
+from layersite.model.app import App
+from layersite.model.catalog import Catalog
 from layersite.model.document import read_document
 from layersite.model.errors import InvalidInputError, Problem
 

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from layersite.model.catalog import App
+from layersite.model.app import App
 from layersite.model.contract import Contract
 from layersite.model.document import Model
 from layersite.model.environment import Environment, Tombstone

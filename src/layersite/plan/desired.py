@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from layersite.model.catalog import Catalog, Image
+from layersite.model.app import Image
+from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.command import Asked
 from layersite.model.database import Data, Suited, clone_name

@@ -4,7 +4,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from layersite.model.catalog import App, Base, Catalog
+from layersite.model.app import App, Base
+from layersite.model.catalog import Catalog
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.yaml import Yaml, load_all
 from layersite.process import run

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from layersite.model.catalog import External
+from layersite.model.app import External
 from layersite.model.environment import Environment
 from layersite.model.names import BASELINE, fit
 from layersite.model.site import Database, Site

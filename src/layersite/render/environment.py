@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from layersite.model.catalog import APP_FILE, App, Catalog
+from layersite.model.app import App
+from layersite.model.catalog import APP_FILE, Catalog
 from layersite.model.environment import Environment, Slot, to_yaml
 from layersite.model.errors import InvalidInputError, PolicyError, Problem
 from layersite.model.site import Site

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from layersite.model.catalog import App, External, Secret
+from layersite.model.app import App, External, Secret
 from layersite.model.database import secret_name
 from layersite.model.environment import Environment
 from layersite.model.errors import InvalidInputError, Problem

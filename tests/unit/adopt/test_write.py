@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from layersite.adopt import adopt, write
-from layersite.model.catalog import App, Base, Catalog, load_catalog
+from layersite.model.app import App, Base
+from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.errors import InvalidInputError
 from layersite.model.site import Baseline, Cluster, EnvironmentsRepository, Exposure, Site
 from tests.unit.adopt.helpers import edges, manifests, service, workload

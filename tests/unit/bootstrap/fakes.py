@@ -7,7 +7,8 @@ from pathlib import Path
 
 from layersite.bootstrap import objects
 from layersite.bootstrap.kubectl import Applied
-from layersite.model.catalog import App, Catalog
+from layersite.model.app import App
+from layersite.model.catalog import Catalog
 from layersite.model.environment import Environment
 from layersite.model.errors import ArgoCDError, ForgeError, ToolError
 from layersite.model.site import Site

@@ -12,7 +12,7 @@ from layersite.follow.bring import deliver
 from layersite.forge.gitea import GiteaForge
 from layersite.gate import Gate
 from layersite.keep import Keeper
-from layersite.model.catalog import App
+from layersite.model.app import App
 from layersite.model.site import Images, Site
 from layersite.reap import Reaper
 from layersite.reconcile import Bot

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from layersite.model.catalog import App
+from layersite.model.app import App
 from layersite.model.contract import Contract
 from layersite.model.document import Model, read_document
 from layersite.model.environment import Environment

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from layersite.model.catalog import App, Catalog
+from layersite.model.app import App
+from layersite.model.catalog import Catalog
 from layersite.model.change import Change
 from layersite.model.environment import Environment
 from layersite.model.site import Site

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from layersite.model.catalog import App
+from layersite.model.app import App
 from layersite.model.database import Data, Golden, Suited
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import DatabaseError

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layersite.model.catalog import App, Catalog
+from layersite.model.app import App
+from layersite.model.catalog import Catalog
 from layersite.model.errors import InvalidInputError
 from layersite.plan import decide_slice, touched_apps
 
