@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Literal, TypeGuard
+from typing import TypeGuard
 
 from layersite.model.change import Change
 from layersite.model.environment import Environment, Lease, Member, Tombstone
@@ -12,16 +12,17 @@ from layersite.model.errors import DatabaseError, LayersiteError
 from layersite.model.life import Call
 from layersite.model.names import BASELINE
 from layersite.model.site import Site
-from layersite.plan.desired import World, baseline_members, build_environment, change_members, missing_images
-from layersite.plan.difference import difference, renews
+from layersite.plan.converge import converge, listed, remove
+from layersite.plan.desired import baseline_members, change_members
 from layersite.plan.group import Group, group
+from layersite.plan.images import await_images
 from layersite.plan.lease import renew
 from layersite.plan.model import Action, Plan, Refusal
 from layersite.plan.obey import Told, obey
-from layersite.plan.rest import ASLEEP_LABEL, AWAKE, Rest, called, decide_rest
-from layersite.plan.waves import keep_wave
+from layersite.plan.rest import ASLEEP_LABEL, Rest, called, decide_rest
+from layersite.plan.world import World
 
-__all__ = ["make_plan", "plan_again", "plan_named", "plan_renewals", "plan_rest", "remove"]
+__all__ = ["make_plan", "plan_again", "plan_named", "plan_renewals", "plan_rest"]
 
 
 def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
@@ -30,10 +31,10 @@ def make_plan(world: World, changes: Iterable[Change], now: datetime) -> Plan:
     actions = {action.name: action for action, _ in decided if action}
     refusals = [refusal for _, refusal in decided if refusal]
     if world.site.cluster.baseline.managed:
-        actions[BASELINE] = _decided(BASELINE, lambda: _converge(world, BASELINE, baseline_members(world)), refusals)
+        actions[BASELINE] = _decided(BASELINE, lambda: converge(world, BASELINE, baseline_members(world)), refusals)
     for name in sorted(world.current.keys() - actions.keys()):
         actions[name] = _decided(name, partial(_without_change, world, name, now), refusals)
-    plan = _await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), tuple(refusals)))
+    plan = await_images(world, Plan(tuple(actions[name] for name in sorted(actions)), tuple(refusals)))
     return replace(plan, actions=tuple(action for action in plan.actions if not _is_idle(action, world)))
 
 
@@ -62,7 +63,7 @@ def _with_changes(world: World, each: Group, now: datetime) -> tuple[Action | No
             return remove(known, "expired", _ended(known)), None
         lease = renew(world.site, known, members, now)
         rest = decide_rest(world.site, known, members, lease, now, labels)
-        return _converge(world, each.name, members, lease, rest, known.heard if known else None), None
+        return converge(world, each.name, members, lease, rest, known.heard if known else None), None
     except LayersiteError as error:
         return Action("leave", each.name, "it cannot be planned, see the refusals"), Refusal(each.name, str(error))
 
@@ -95,7 +96,7 @@ def plan_rest(world: World, name: str, call: Call, now: datetime) -> Plan:
         return Plan((Action("leave", name, "it is going away"),))
     told = current.model_copy(update={"call": call})
     rest = decide_rest(world.site, told, current.members, current.lease, now)
-    return _await_images(world, Plan((_converge(world, name, current.members, current.lease, rest),)))
+    return await_images(world, Plan((converge(world, name, current.members, current.lease, rest),)))
 
 
 def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Lease, now: datetime) -> Plan:
@@ -105,7 +106,7 @@ def plan_named(world: World, name: str, members: tuple[Member, ...], lease: Leas
         text = f"`{name}` belongs to {', '.join(map(str, current.members))}; choose another name"
         return Plan((), (Refusal(name, text),))
     rest = decide_rest(world.site, None, members, lease, now)
-    return _await_images(world, Plan((_converge(world, name, members, lease, rest),)))
+    return await_images(world, Plan((converge(world, name, members, lease, rest),)))
 
 
 def plan_renewals(world: World) -> Plan:
@@ -130,8 +131,8 @@ def plan_again(world: World, name: str) -> Plan:
     current = world.current[name]
     if isinstance(current, Environment):
         rest = Rest(current.state, current.call, "")
-        return _await_images(world, Plan((_converge(world, name, current.members, current.lease, rest),)))
-    return _await_images(world, Plan((_converge(world, name, current.members),)))
+        return await_images(world, Plan((converge(world, name, current.members, current.lease, rest),)))
+    return await_images(world, Plan((converge(world, name, current.members),)))
 
 
 def _unwanted(site: Site, changes: Iterable[Change]) -> str:
@@ -142,19 +143,6 @@ def _unwanted(site: Site, changes: Iterable[Change]) -> str:
         if change.draft and not site.forge.drafts:
             return f"{change} is a draft, and `forge.drafts` in layersite.yaml is off"
     return ""
-
-
-def _await_images(world: World, plan: Plan) -> Plan:
-    """Turn what would be rendered without the digest of an image into a leave that waits for it."""
-    actions, refusals = [], list(plan.refusals)
-    for action in plan.actions:
-        missing = missing_images(world, action.result) if isinstance(action.result, Environment) else ()
-        if missing:
-            text = f"waits for {', '.join(f'`{ref}`' for ref in missing)}, which the registry does not have yet"
-            refusals.append(Refusal(action.name, text, is_error=False, waits_for=missing))
-            action = Action("leave", action.name, text)
-        actions.append(action)
-    return Plan(tuple(actions), tuple(refusals))
 
 
 def _is_named(current: Environment | Tombstone | None) -> TypeGuard[Environment]:
@@ -179,40 +167,6 @@ def _is_idle(action: Action, world: World) -> bool:
     return action.verb == "leave" and action.name not in world.current
 
 
-def _converge(
-    world: World,
-    name: str,
-    members: tuple[Member, ...],
-    lease: Lease | None = None,
-    rest: Rest = AWAKE,
-    heard: int | None = None,
-) -> Action:
-    """Compare what the environment should be with what it is."""
-    current = world.current.get(name)
-    heard = heard or (current.heard if current else None)
-    if isinstance(current, Tombstone):
-        is_asked_for = not any(member.change for member in members)
-        if current.cause != "closed" and current.members == members and not is_asked_for:
-            return Action("leave", name, f"{current.reason}; a new commit of its changes brings it back")
-        if current.reap and world.site.argocd is not None:
-            return Action("leave", name, f"{_list(members)} is wanted again, and gets it when the old one is gone")
-        wanted = build_environment(world, name, members, None, lease, rest, heard)
-        return Action("create", name, f"{_list(members)} is open again", _next(wanted, current.generation))
-    wanted = build_environment(world, name, members, current, lease, rest, heard)
-    if current is None:
-        return Action("create", name, f"{_list(members)} needs an environment", wanted)
-    reason = difference(current, wanted, name in world.drifted, rest.reason)
-    if not reason:
-        return Action("leave", name, "nothing changed")
-    return Action(
-        "update", name, reason, _next(keep_wave(current, wanted), current.generation), renews(current, wanted)
-    )
-
-
-def _next(wanted: Environment, generation: int) -> Environment:
-    return wanted.model_copy(update={"generation": generation + 1})
-
-
 def _without_change(world: World, name: str, now: datetime) -> Action:
     """Decide for an environment that no open change asks for."""
     current = world.current[name]
@@ -223,30 +177,9 @@ def _without_change(world: World, name: str, now: datetime) -> Action:
     if name == BASELINE:
         return Action("leave", name, "the baseline is never removed by the bot")
     if any(member.change for member in current.members):
-        return remove(current, "closed", f"{_list(current.members)} is no longer open")
+        return remove(current, "closed", f"{listed(current.members)} is no longer open")
     if _has_ended(current, now):
         return remove(current, "expired", _ended(current))
     told = _told(world, name, now)
     rest = decide_rest(world.site, told.environment if told else current, current.members, current.lease, now)
-    return _converge(world, name, current.members, current.lease, rest)
-
-
-def remove(current: Environment, cause: Literal["closed", "expired", "teardown"], reason: str) -> Action:
-    """Return the action that replaces `current` by its tombstone."""
-    tombstone = Tombstone(
-        name=current.name,
-        cluster=current.cluster,
-        namespace=current.namespace,
-        generation=current.generation + 1,
-        cause=cause,
-        reason=reason,
-        members=current.members,
-        data=current.data,
-        heard=current.heard,
-        reap=("application", "namespace", *(["database"] if current.data else [])),
-    )
-    return Action("remove", current.name, reason, tombstone)
-
-
-def _list(members: Iterable[Member]) -> str:
-    return ", ".join(map(str, members)) or "the site"
+    return converge(world, name, current.members, current.lease, rest)

@@ -1,61 +1,27 @@
 """What an environment should be: its members, its slice with commits and images, its hosts, and its render lock."""
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
-from layersite.model.app import Image
 from layersite.model.catalog import Catalog
 from layersite.model.change import Change
-from layersite.model.command import Asked
-from layersite.model.database import Data, Suited, clone_name
-from layersite.model.environment import Environment, Lease, Member, Slot, Tombstone
+from layersite.model.database import Data, clone_name
+from layersite.model.environment import Environment, Lease, Member, Slot
 from layersite.model.errors import InvalidInputError, Problem
 from layersite.model.names import BASELINE, fit
 from layersite.model.site import Site
+from layersite.plan.images import choose_images
 from layersite.plan.lock import lock
 from layersite.plan.rest import AWAKE, Rest
 from layersite.plan.slice import decide_slice, touched_apps
+from layersite.plan.world import World
 
 __all__ = [
-    "Choose",
-    "World",
     "baseline_members",
     "build_environment",
     "change_members",
     "host",
-    "missing_images",
     "relock",
 ]
-
-
-Choose = Callable[[str, tuple[Member, ...], Data | None, tuple[Member, ...]], Suited | None]
-
-
-@dataclass(frozen=True)
-class World:
-    """What was observed, all that a decision rests on.
-
-    `heads` is the commit of each repository's default branch; `drifted` names environments whose committed manifests
-    are not those that the bot wrote. `images` are the digests of the references that a registry was asked for, None for
-    one that it does not have; without it, images are rendered by tag. `choose` returns what a database that suits
-    members is made from, and raises LayersiteError where there is nothing; of one that there is it gets data and
-    members until now, and returns None where it stays as it is. Without it, no clones are planned with goldens.
-    Environments in `resetting` choose anew. `asked` is what people want by comments,
-    and those in `visited` somebody wants to see.
-    """
-
-    site: Site
-    catalog: Catalog
-    version: str
-    heads: Mapping[str, str] = field(default_factory=dict)
-    current: Mapping[str, Environment | Tombstone] = field(default_factory=dict)
-    drifted: Collection[str] = ()
-    images: Mapping[str, str | None] | None = None
-    choose: Choose | None = None
-    resetting: Collection[str] = ()
-    asked: Mapping[str, Sequence[Asked]] = field(default_factory=dict)
-    visited: Collection[str] = ()
 
 
 def change_members(changes: Iterable[Change], catalog: Catalog) -> tuple[Member, ...]:
@@ -198,12 +164,6 @@ def _baseline_slots(world: World, by_app: Mapping[str, Member]) -> dict[str, Slo
     }
 
 
-def missing_images(world: World, environment: Environment) -> tuple[str, ...]:
-    """Return the references in the slice that no digest is known for, sorted; none where images go by tag."""
-    references = {ref for slot in environment.slice.values() for ref in slot.images.values()}
-    return tuple(sorted(ref for ref in references if "@" not in ref)) if world.images is not None else ()
-
-
 def _fill(world: World, name: str, slot: Slot, member: Member | None, kept: Slot | None, before: Slot | None) -> Slot:
     """Add the commit and the images of an isolated app; `before` is its slot until now, whose digests still hold."""
     app = world.catalog.apps[name]
@@ -212,36 +172,5 @@ def _fill(world: World, name: str, slot: Slot, member: Member | None, kept: Slot
     sha = member.sha if member else (kept and kept.sha) or world.heads.get(app.repository or "")
     branch = member.branch if member else world.site.repositories[app.repository].branch if app.repository else ""
     number = member.number if member else None
-    known = before.images if before else {}
-    images = {
-        image.name: _pinned(world, image, ref, known.get(image.name, ""))
-        for image in app.images
-        if (ref := _image(image, sha, branch, number)) is not None
-    }
+    images = choose_images(world, app, sha, branch, number, before.images if before else {})
     return slot.model_copy(update={"sha": sha, "images": images})
-
-
-def _pinned(world: World, image: Image, ref: str, known: str) -> str:
-    """Return `ref` with its digest, if there is one; a tag that names a commit keeps the digest that it had."""
-    if world.images is None or "@" in ref:
-        return ref
-    if known.startswith(f"{ref}@") and "sha}" in (image.tag or ""):
-        return known
-    digest = world.images.get(ref)
-    return f"{ref}@{digest}" if digest else ref
-
-
-def _image(image: Image, sha: str | None, branch: str, number: int | None) -> str | None:
-    """Return the image's reference, or None where the base's own stays: it has no `{number}` outside a change."""
-    repository = image.repository or image.name
-    if image.digest is not None:
-        return f"{repository}@{image.digest}"
-    if image.tag is None or (number is None and "{number}" in image.tag):
-        return None
-    values = {"sha": sha or "", "short_sha": (sha or "")[:7], "branch": _tag(branch), "number": str(number)}
-    return f"{repository}:{image.tag.format(**values)[:128]}"
-
-
-def _tag(branch: str) -> str:
-    """Return `branch` with what no image tag may hold replaced by hyphens, as docker/metadata-action does."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", branch).strip("-.")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from layersite.model.environment import Environment, Tombstone
-from layersite.plan.desired import World
+from layersite.plan.world import World
 
 __all__ = ["Action", "Plan", "Refusal", "hold_back", "leave", "over_the_cap", "overdue"]
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from layersite.model.environment import Environment, RenderLock, Wave
 from layersite.model.names import BASELINE
-from layersite.plan.desired import World
 from layersite.plan.lock import is_renewal, rollout
 from layersite.plan.model import Action, Plan, leave
+from layersite.plan.world import World
 
 __all__ = ["failed_in_wave", "in_waves", "keep_wave", "last_wave"]
 
