@@ -13,7 +13,7 @@ from layersite.adopt.result import DeclaredSecret, Log
 from layersite.model.names import dns_label, fit
 from layersite.model.yaml import Yaml
 
-__all__ = ["declared_secrets", "hide_secrets", "is_secret_key", "redact"]
+__all__ = ["declared_secrets", "hide_secrets", "redact"]
 
 _SECRET_KEY = re.compile(
     r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(?:^|[_.-])(?:PASS|PWD)$"
@@ -48,14 +48,14 @@ _SHAPES = (
 _HOOKS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
-def is_secret_key(key: str) -> bool:
+def _is_secret_key(key: str) -> bool:
     """Whether a variable, key or flag of this name holds a secret itself, rather than where or how to find one."""
     return _SECRET_KEY.search(key) is not None and _SETTING_KEY.search(key) is None
 
 
 def _spans(key: str, text: str) -> list[tuple[int, int]]:
     """Return where secrets stand in `text`, the value of `key`: all of it, or passwords and tokens inside."""
-    if is_secret_key(key) and not _NO_SECRET.fullmatch(text.strip()):
+    if _is_secret_key(key) and not _NO_SECRET.fullmatch(text.strip()):
         return [(0, len(text))]
     found = (match for shape in _SHAPES for match in shape.finditer(text) if not _NO_SECRET.fullmatch(match["value"]))
     spans: list[tuple[int, int]] = []
@@ -152,7 +152,7 @@ def _hide_in_words(container: Yaml, words: list[str], vault: _Vault) -> list[str
     for flag, word in keyed(words):
         for start, end in reversed(_spans(flag, word)):
             before = re.search(r"([A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?$", word[:start])
-            wanted = before[1] if before else flag if is_secret_key(flag) else "argument"
+            wanted = before[1] if before else flag if _is_secret_key(flag) else "argument"
             name = re.sub(r"\W+", "_", wanted).strip("_").upper()
             name = _declare(container, name, word[start:end], vault)
             word = f"{word[:start]}$({name}){word[end:]}"

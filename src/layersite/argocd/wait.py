@@ -23,7 +23,7 @@ from layersite.argocd.text import clean
 from layersite.argocd.watch import Lost, Open, Watch
 from layersite.model.errors import ArgoCDError
 
-__all__ = ["Contains", "await_synced"]
+__all__ = ["await_synced"]
 
 Contains = Callable[[str, str], bool]
 Tell = Callable[[str], None]

@@ -5,7 +5,7 @@ is said by the next: nothing is remembered but in the environments repository, t
 """
 
 from layersite.follow.follower import Follower
-from layersite.follow.protocols import Deploys, Reaps, Stores
+from layersite.follow.protocols import Stores
 from layersite.follow.standings import first_standings
 
-__all__ = ["Deploys", "Follower", "Reaps", "Stores", "first_standings"]
+__all__ = ["Follower", "Stores", "first_standings"]

@@ -14,7 +14,7 @@ from layersite.model.errors import LayersiteError
 from layersite.model.standing import Standing
 from layersite.store import Entry
 
-__all__ = ["Brought", "bring", "deliver", "unmet"]
+__all__ = ["Brought", "bring", "deliver"]
 
 _GONE = "it was removed meanwhile, so it has no database"
 
@@ -77,7 +77,7 @@ def deliver(
     """
     made: dict[str, Environment] = {}
     found = dict.fromkeys(names, Delivery(_GONE))
-    while any(due := unmet(made, names, store.read().entries)):
+    while any(due := _unmet(made, names, store.read().entries)):
         lacking, gone = due
         left = drop([each for each in gone if found[each.name].is_made])
         for each in gone:
@@ -88,7 +88,7 @@ def deliver(
     return found
 
 
-def unmet(
+def _unmet(
     made: Mapping[str, Environment], names: Collection[str], entries: Mapping[str, Entry]
 ) -> tuple[list[Environment], list[Environment]]:
     """Return which of `names` lack databases that are committed of them, and which of those `made` are gone."""

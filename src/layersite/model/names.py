@@ -3,11 +3,11 @@
 import hashlib
 import re
 
-__all__ = ["BASELINE", "MAX_NAME", "dns_label", "environment_name", "fit", "is_environment_name", "shard"]
+__all__ = ["BASELINE", "dns_label", "environment_name", "fit", "is_environment_name", "shard"]
 
 BASELINE = "baseline"
 """The name of the managed baseline environment; no change may take it."""
-MAX_NAME = 40
+_LONGEST = 40
 _HASHED = re.compile(r"-[0-9a-f]{6}\Z")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
 
@@ -26,7 +26,7 @@ def dns_label(text: str, limit: int = 63) -> bool:
 
 def is_environment_name(text: str) -> bool:
     """Whether `text` may be an environment's name: a DNS label of 3 to 40 characters."""
-    return len(text) > 2 and dns_label(text, MAX_NAME)
+    return len(text) > 2 and dns_label(text, _LONGEST)
 
 
 def fit(text: str, limit: int) -> str:
@@ -43,7 +43,7 @@ def environment_name(text: str, keep: bool = True) -> str:
     if keep and is_environment_name(text) and text != BASELINE and not _HASHED.search(text):
         return text
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return f"{slug[: MAX_NAME - 7].rstrip('-') or 'env'}-{_digest(text)}"
+    return f"{slug[: _LONGEST - 7].rstrip('-') or 'env'}-{_digest(text)}"
 
 
 def shard(name: str) -> str:

@@ -1,19 +1,18 @@
 """The comment and the commit status by which a change's people learn how its environment stands.
 
-Written for a phone: short lines, no tables, details folded. Text from outside stands in code spans and blocks only,
-where neither Markdown nor HTML nor a mention means anything.
+Written for a phone: short lines, no tables, details folded.
 """
 
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 from layersite.model.command import Answer
 from layersite.model.database import Brought
 from layersite.model.environment import Environment, Lease, Member, Tombstone
 from layersite.model.standing import Standing, Trouble
+from layersite.report.markdown import block, one_line, quoted, span
 
 __all__ = ["Mark", "comment", "read_mark", "status", "warning"]
 
@@ -44,7 +43,6 @@ _STATUS: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "gone": "success",
 }
 _MARK = re.compile(r"^<!-- standing (\{.*\}) -->$", re.MULTILINE)
-_PLAIN = re.compile(r"(?!.*(://|www\.)|[-=+]+$)([^\W_]|[ .,:;()'\"/%+=?-])*", re.IGNORECASE)
 _MARKUP = re.compile(r"[-<>`@#!()\[\]]")
 """What could end an HTML comment or mean something in Markdown; in JSON it stands in strings only."""
 _LONGEST = 60_000
@@ -90,24 +88,6 @@ def read_mark(body: str | None) -> Mark:
     return {key: value for key, value in data.items() if isinstance(value, (str, int))}
 
 
-def one_line(text: str) -> str:
-    """Return `text` in one line, without control and format characters (bidi marks among them)."""
-    return " ".join("".join(" " if unicodedata.category(char).startswith("C") else char for char in text).split())
-
-
-def span(text: str) -> str:
-    """Return `text` as a code span, whatever it holds."""
-    text = one_line(text)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
-
-
-def _block(lines: Iterable[str]) -> list[str]:
-    lines = [one_line(line) for line in lines]
-    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
-    return [fence, *lines, fence]
-
-
 def _lines(standing: Standing) -> Iterator[str]:
     yield f"### {_TITLES[standing.state].format(span(standing.name))}"
     mark = {"state": standing.state, "generation": standing.generation, "since": standing.since}
@@ -117,7 +97,7 @@ def _lines(standing: Standing) -> Iterator[str]:
     if isinstance(environment, Environment) and standing.state != "refused":
         yield ""
         yield from (f"- [{app}]({url})" for app, url in environment.urls.items())
-    yield from ("", _quoted(standing.summary))
+    yield from ("", quoted(standing.summary))
     if standing.answers:
         yield from ("", *map(_answer, standing.answers))
     for trouble in standing.troubles:
@@ -131,7 +111,7 @@ def _lines(standing: Standing) -> Iterator[str]:
             "",
             "<details><summary>Smoke tests</summary>",
             "",
-            *_block(line.strip("= ") for line in standing.smoke.splitlines()),
+            *block(line.strip("= ") for line in standing.smoke.splitlines()),
         )
         yield "</details>"
     if environment is not None:
@@ -139,7 +119,7 @@ def _lines(standing: Standing) -> Iterator[str]:
     if isinstance(environment, Environment):
         yield from _slice(environment)
     if standing.plan:
-        yield from ("", "<details><summary>Plan</summary>", "", *_block(standing.plan), "</details>")
+        yield from ("", "<details><summary>Plan</summary>", "", *block(standing.plan), "</details>")
     if standing.state in ("ready", "asleep", "deploying", "waiting", "failed", "unseen"):
         yield from ("", _life(environment.lease if isinstance(environment, Environment) else None))
     if standing.state == "asleep":
@@ -159,42 +139,25 @@ def _life(lease: Lease | None) -> str:
 
 def _answer(answer: Answer) -> str:
     first = answer.asked.text.strip().splitlines()[0]
-    return (
-        f"- {'👍' if answer.is_done else '👎'} {span(first[:200])} by {span(answer.asked.by)}: {_quoted(answer.text)}"
-    )
+    return f"- {'👍' if answer.is_done else '👎'} {span(first[:200])} by {span(answer.asked.by)}: {quoted(answer.text)}"
 
 
 def _database(brought: Brought) -> str:
     if brought.golden is None:
         rows = f", with {brought.rows:,} made-up rows" if brought.rows else ""
         return f"- Database {span(brought.database)} without a golden, {brought.how}{rows}"
-    origin = f"{span(brought.golden)}, built {_quoted(brought.golden_built)} with {brought.rows:,} rows"
-    return f"- Database {span(brought.database)} from {origin}; {_quoted(brought.how)}"
+    origin = f"{span(brought.golden)}, built {quoted(brought.golden_built)} with {brought.rows:,} rows"
+    return f"- Database {span(brought.database)} from {origin}; {quoted(brought.how)}"
 
 
 def _notes(environment: Environment) -> list[str]:
     """Return what is to be known of each database and of what the change does to it."""
     data = (environment.data or {}).items()
-    return [f"- {span(name)}: {_quoted(note)}" for name, each in data for note in each.notes or ()]
+    return [f"- {span(name)}: {quoted(note)}" for name, each in data for note in each.notes or ()]
 
 
 def _code_point(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
-
-
-def _quoted(text: str) -> str:
-    """Return a sentence in which what could mean anything but itself stands in code spans, as what is quoted does."""
-    out = ""
-    for part in re.split(r"(`[^`]+`|\s)", one_line(text)):
-        word = span(part[1:-1]) if re.fullmatch("`[^`]+`", part) else _word(part)
-        out += f" {word}" if out.endswith("`") and word.startswith("`") else word
-    return out
-
-
-def _word(text: str) -> str:
-    """Return a word as it is, or as a code span; Markdown's escapes alone would leave links and mentions alive."""
-    word = text.lstrip("(").rstrip(".,:;)")
-    return text if _PLAIN.fullmatch(word) else text.replace(word, span(word), 1)
 
 
 def _member(member: Member) -> str:
@@ -203,11 +166,11 @@ def _member(member: Member) -> str:
 
 
 def _trouble(trouble: Trouble) -> Iterator[str]:
-    yield from ("", f"**{_quoted(trouble.kind)}** {span(trouble.name)}: {span(trouble.reason or 'not ready')}")
+    yield from ("", f"**{quoted(trouble.kind)}** {span(trouble.name)}: {span(trouble.reason or 'not ready')}")
     if trouble.message:
-        yield from ("", *(f"> {_quoted(line)}" for line in trouble.message.splitlines()))  # a block would not wrap
+        yield from ("", *(f"> {quoted(line)}" for line in trouble.message.splitlines()))  # a block would not wrap
     if trouble.log:
-        yield from ("", "<details><summary>Its last words</summary>", "", *_block(trouble.log), "</details>")
+        yield from ("", "<details><summary>Its last words</summary>", "", *block(trouble.log), "</details>")
 
 
 def _slice(environment: Environment) -> Iterator[str]:
@@ -218,5 +181,5 @@ def _slice(environment: Environment) -> Iterator[str]:
     )
     yield from ("", f"<details><summary>What is in it: {counts}</summary>", "")
     for app in sorted(slots, key=lambda app: (slots[app].provision, app)):
-        yield f"- `{app}` is {slots[app].provision}: {_quoted(slots[app].reason)}"
+        yield f"- `{app}` is {slots[app].provision}: {quoted(slots[app].reason)}"
     yield from ("", "</details>")
