@@ -4,13 +4,14 @@ import os
 
 import click
 
+from layersite.access import ARGOCD_TOKEN, WEBHOOK_SECRET, connect, digests
 from layersite.bootstrap import FOLDER, files, stale, states, write
 from layersite.bootstrap.finding import Area, Finding, examine, skipped, wrong
 from layersite.cli_options import dry_run_option, output_option
 from layersite.model.errors import InvalidInputError, LayersiteError, SetupError
 from layersite.model.site import Site, load_site
 from layersite.model.yaml import Yaml
-from layersite.place import ARGOCD_TOKEN, WEBHOOK_SECRET, Place, connect, digests
+from layersite.place import Place
 from layersite.report import Console
 
 __all__ = ["bootstrap", "doctor"]

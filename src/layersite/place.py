@@ -1,16 +1,20 @@
-"""Where a command works: the site's folder, with everything real that the bot of that site speaks to."""
+"""Where a command works: the site's folder, with everything real that the bot of that site speaks to.
+
+Imports stand in functions where they bring a client along: most commands need none, and start faster.
+"""
 
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layersite import __version__
+from layersite.access import ARGOCD_TOKEN, WEBHOOK_SECRET, connect, digests, take_token, variable
 from layersite.drift import Inspector
 from layersite.follow import Follower
 from layersite.follow.bring import deliver
@@ -21,8 +25,6 @@ from layersite.keep import Keeper
 from layersite.model.catalog import Catalog, load_catalog
 from layersite.model.database import Brought
 from layersite.model.errors import LayersiteError, ToolError
-from layersite.model.site import ArgoCD as Settings
-from layersite.model.site import Forge as ForgeSettings
 from layersite.model.site import Site, load_site
 from layersite.plan import World
 from layersite.playbooks import IN_CLUSTER, Playbooks
@@ -36,11 +38,9 @@ from layersite.store import FoldingStore, Store
 if TYPE_CHECKING:
     from layersite.argocd import ArgoCD
     from layersite.data.choose import Chooser
-    from layersite.registry import Registry
 
-__all__ = ["ARGOCD_TOKEN", "WEBHOOK_SECRET", "Place", "connect", "digests", "variable"]
+__all__ = ["Place"]
 
-ARGOCD_TOKEN, WEBHOOK_SECRET = "LAYERSITE_ARGOCD_TOKEN", "LAYERSITE_ARGOCD_WEBHOOK_SECRET"
 _SMOKE_SECONDS = 600
 _GIT_USERS = {"github": "x-access-token"}
 """With which name git signs in where not every name will do: GitHub wants this one with an app's token."""
@@ -60,7 +60,7 @@ class Place:
     def load(self) -> tuple[Site, Catalog]:
         """Read the site and its catalog, with repository paths made absolute. Raises InvalidInputError."""
         site, _ = load_site(self.root)
-        _take_token(site.forge)
+        take_token(site.forge)
         catalog = load_catalog(self.root, site)
         return _with_absolute_urls(site, self.root), catalog
 
@@ -181,9 +181,8 @@ class Place:
         """Run the site's smoke tests against the environment `name`; return whether they passed and what they said."""
         argv = [sys.executable, "noxfile.py", "-s", "smoke", "--", name]
         try:
-            token = (
-                {FORGE_TOKEN: os.environ[FORGE_TOKEN]} if FORGE_TOKEN in os.environ else {}
-            )  # to read what is committed
+            # They read what is committed.
+            token = {FORGE_TOKEN: os.environ[FORGE_TOKEN]} if FORGE_TOKEN in os.environ else {}
             said = run(argv, cwd=self.root, timeout=_SMOKE_SECONDS, env=token).decode("utf-8", "replace")
         except CommandError as error:
             return False, error.stdout[-2000:]
@@ -194,48 +193,6 @@ class Place:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def digests(site: Site) -> Callable[[Collection[str]], Mapping[str, str | None]]:
-    """Return the question to the image registries; its client is made when it is first asked."""
-
-    @cache
-    def registry() -> "Registry":
-        from layersite.registry import Registry
-
-        return Registry(insecure=site.images.insecure_registries)
-
-    return lambda references: registry().digests(references)
-
-
-# Imports stand in the functions above where they bring an HTTP client along: most commands need none, and start faster.
-
-
-def connect(settings: Settings, token: str, secret: str) -> "ArgoCD":
-    """Return the Argo CD of a site, to be spoken to with `token`, and told of pushes signed with `secret`."""
-    from layersite.argocd import ArgoCD
-
-    return ArgoCD(
-        settings.url,
-        token,
-        project=settings.project,
-        webhook_secret=secret,
-        applicationset_url=settings.applicationset_url,
-    )
-
-
-def variable(name: str, what: str) -> str:
-    """Return the environment variable `name`, which holds `what`. Raises LayersiteError where it is not set."""
-    if not (value := os.environ.get(name, "")):
-        raise LayersiteError(f"the variable {name} is not set; put {what} into it")
-    return value
-
-
-def _take_token(forge: ForgeSettings) -> None:
-    """Let the token that a workflow on this very GitHub is given be the forge's where that has none of its own."""
-    is_here = forge.url is not None and forge.url.rstrip("/") == os.environ.get("GITHUB_SERVER_URL")
-    if forge.kind == "github" and is_here and not os.environ.get(FORGE_TOKEN):
-        os.environ[FORGE_TOKEN] = os.environ.get("GITHUB_TOKEN", "")
 
 
 def _with_absolute_urls(site: Site, root: Path) -> Site:
