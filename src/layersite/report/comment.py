@@ -5,7 +5,7 @@ Written for a phone: short lines, no tables, details folded.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from layersite.model.command import Answer
@@ -89,43 +89,60 @@ def read_mark(body: str | None) -> Mark:
 
 
 def _lines(standing: Standing) -> Iterator[str]:
+    yield from _head(standing)
+    yield from _news(standing)
+    yield from _content(standing)
+    yield from _outlook(standing)
+
+
+def _head(standing: Standing) -> Iterator[str]:
     yield f"### {_TITLES[standing.state].format(span(standing.name))}"
     mark = {"state": standing.state, "generation": standing.generation, "since": standing.since}
     text = json.dumps({**mark, "summary": one_line(standing.summary)}, sort_keys=True)
     yield f"<!-- standing {_MARKUP.sub(_code_point, text)} -->"
-    environment = standing.environment
-    if isinstance(environment, Environment) and standing.state != "refused":
+    if isinstance(standing.environment, Environment) and standing.state != "refused":
         yield ""
-        yield from (f"- [{app}]({url})" for app, url in environment.urls.items())
+        yield from (f"- [{app}]({url})" for app, url in standing.environment.urls.items())
     yield from ("", quoted(standing.summary))
+
+
+def _news(standing: Standing) -> Iterator[str]:
+    """Say what became of what was asked, of pods, databases and smoke tests."""
     if standing.answers:
         yield from ("", *map(_answer, standing.answers))
     for trouble in standing.troubles:
         yield from _trouble(trouble)
     if standing.databases:
         yield from ("", *map(_database, standing.databases))
-    if isinstance(environment, Environment) and (notes := _notes(environment)):
+    if isinstance(standing.environment, Environment) and (notes := _notes(standing.environment)):
         yield from ("", *notes)
     if standing.smoke:
-        yield from (
-            "",
-            "<details><summary>Smoke tests</summary>",
-            "",
-            *block(line.strip("= ") for line in standing.smoke.splitlines()),
-        )
-        yield "</details>"
+        yield from _folded("Smoke tests", block(line.strip("= ") for line in standing.smoke.splitlines()))
+
+
+def _content(standing: Standing) -> Iterator[str]:
+    environment = standing.environment
     if environment is not None:
         yield from ("", "Shows " + ", ".join(map(_member, environment.members)) + ".")
     if isinstance(environment, Environment):
         yield from _slice(environment)
     if standing.plan:
-        yield from ("", "<details><summary>Plan</summary>", "", *block(standing.plan), "</details>")
+        yield from _folded("Plan", block(standing.plan))
+
+
+def _outlook(standing: Standing) -> Iterator[str]:
+    """Say how long it lives, and what brings it back."""
+    environment = standing.environment
     if standing.state in ("ready", "asleep", "deploying", "waiting", "failed", "unseen"):
         yield from ("", _life(environment.lease if isinstance(environment, Environment) else None))
     if standing.state == "asleep":
         yield "A new commit wakes it, and so does the comment `/layersite wake`."
     if isinstance(environment, Tombstone) and environment.cause != "closed":
         yield from ("", "A new commit brings it back.")
+
+
+def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield from ("", f"<details><summary>{title}</summary>", "", *lines, "</details>")
 
 
 def _life(lease: Lease | None) -> str:
@@ -170,7 +187,7 @@ def _trouble(trouble: Trouble) -> Iterator[str]:
     if trouble.message:
         yield from ("", *(f"> {quoted(line)}" for line in trouble.message.splitlines()))  # a block would not wrap
     if trouble.log:
-        yield from ("", "<details><summary>Its last words</summary>", "", *block(trouble.log), "</details>")
+        yield from _folded("Its last words", block(trouble.log))
 
 
 def _slice(environment: Environment) -> Iterator[str]:
@@ -179,7 +196,6 @@ def _slice(environment: Environment) -> Iterator[str]:
         f"{sum(slot.provision == provision for slot in slots.values())} {provision}"
         for provision in sorted({slot.provision for slot in slots.values()})
     )
-    yield from ("", f"<details><summary>What is in it: {counts}</summary>", "")
-    for app in sorted(slots, key=lambda app: (slots[app].provision, app)):
-        yield f"- `{app}` is {slots[app].provision}: {quoted(slots[app].reason)}"
-    yield from ("", "</details>")
+    apps = sorted(slots, key=lambda app: (slots[app].provision, app))
+    lines = [f"- `{app}` is {slots[app].provision}: {quoted(slots[app].reason)}" for app in apps]
+    yield from _folded(f"What is in it: {counts}", [*lines, ""])

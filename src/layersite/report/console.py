@@ -22,7 +22,7 @@ __all__ = ["Console", "plain"]
 
 
 def plain(text: str) -> str:
-    """Return `text` with control, format (bidi) and surrogate characters written out as `\\\\u…`, newlines kept."""
+    """Return `text` with control, format (bidi) and surrogate characters written out as `\\u…`, newlines kept."""
     return "".join(
         f"\\u{ord(char):04x}" if char != "\n" and unicodedata.category(char).startswith("C") else char for char in text
     )

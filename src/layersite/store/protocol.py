@@ -75,7 +75,6 @@ class Store:
             StoreError: the repository cannot be reached or read.
             InvalidInputError: a directory below `environments/` is not as the bot writes it.
         """
-
         return self._cache.use(self._read)
 
     def known(self) -> Snapshot:
