@@ -159,12 +159,16 @@ def test_online_needs_an_argo_cd(live: Path, run: Run) -> None:
     assert "names no Argo CD" in run("drift", "--online", code=1).output
 
 
-def test_online_says_what_in_the_cluster_is_not_as_committed(
-    live: Path, run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def online(live: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Stub:
+    """The Argo CD that the site names."""
     settings = (live / "layersite.yaml").read_text()
     write(live / "layersite.yaml", f"{settings}\nargocd: {{url: {stub.url}}}\n")
     monkeypatch.setenv("LAYERSITE_ARGOCD_TOKEN", "token")
+    return stub
+
+
+def test_online_says_what_in_the_cluster_is_not_as_committed(live: Path, run: Run, online: Stub) -> None:
     name = {"metadata": {"name": "env-cart-42"}}
     deployment = {"kind": "Deployment", "name": "cart", "namespace": "env-cart-42"}
     changed = {
@@ -172,25 +176,20 @@ def test_online_says_what_in_the_cluster_is_not_as_committed(
         "normalizedLiveState": json.dumps({"spec": {"replicas": 3}}),
         "predictedLiveState": json.dumps({"spec": {"replicas": 1}}),
     }
-    stub.on(
+    online.on(
         "/api/v1/applications",
         Answer({"items": [{**name, "status": {"sync": {"status": "Synced"}}}]}),
         Answer({"items": [{**name, "status": {"sync": {"status": "OutOfSync"}}}]}),
     )
     resources = [{**deployment, "status": "OutOfSync"}]
-    stub.on("/api/v1/applications/env-cart-42", Answer({**name, "status": {"resources": resources}}))
-    stub.on("/api/v1/applications/env-cart-42/managed-resources", Answer({"items": [changed]}))
+    online.on("/api/v1/applications/env-cart-42", Answer({**name, "status": {"resources": resources}}))
+    online.on("/api/v1/applications/env-cart-42/managed-resources", Answer({"items": [changed]}))
     run("drift", "--online")
     said = run("drift", "--online", "--diff", code=14).stdout
     assert "Deployment cart differs from what was committed" in said
     assert "-  replicas: 3\n+  replicas: 1\n" in said
 
 
-def test_an_environment_that_argo_cd_does_not_know_is_told(
-    live: Path, run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = (live / "layersite.yaml").read_text()
-    write(live / "layersite.yaml", f"{settings}\nargocd: {{url: {stub.url}}}\n")
-    monkeypatch.setenv("LAYERSITE_ARGOCD_TOKEN", "token")
-    stub.on("/api/v1/applications", Answer({"items": [{"metadata": {"name": "env-other"}}]}))
+def test_an_environment_that_argo_cd_does_not_know_is_told(live: Path, run: Run, online: Stub) -> None:
+    online.on("/api/v1/applications", Answer({"items": [{"metadata": {"name": "env-other"}}]}))
     assert drifts(run, "--online") == {"cart-42": [("live", "Argo CD has no Application of it")]}

@@ -29,8 +29,8 @@ from layersite.report import read_mark
 from layersite.store import Committed, Entry, Snapshot, Write
 from layersite.store.graft import graft, message, write_commit, write_tree
 from layersite.store.parsed import Parsed
-from layersite.store.protocol import compare
 from layersite.store.snapshot import read_snapshot
+from layersite.store.store import compare
 
 from .crash.rim import Argo, Books, Cluster
 from .crash.worker import make_bot, make_shop

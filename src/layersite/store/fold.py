@@ -16,9 +16,9 @@ from layersite.model.environment import EnvironmentName
 from layersite.model.errors import StoreError
 from layersite.store.clone import Clone
 from layersite.store.graft import Write, graft, message, write_commit, write_tree
-from layersite.store.protocol import Committed, Store, compare
 from layersite.store.refusal import Refusal
 from layersite.store.snapshot import child, directory_of
+from layersite.store.store import Committed, Store, compare
 
 __all__ = ["FoldingStore"]
 
