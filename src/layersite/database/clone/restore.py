@@ -56,7 +56,7 @@ def _bring(source: PostgreSQL, target: PostgreSQL, golden: Golden, private: str)
         dump = str(folder / "dump")
         source.copy(golden.name, private, source.user)
         try:
-            _run(source, private, "pg_dump", "-Fd", f"-j{_JOBS}", "-f", dump, *_LEFT_OUT)
+            _run(source, private, "pg_dump", "-Fd", "-Z1", f"-j{_JOBS}", "-f", dump, *_LEFT_OUT)
         finally:
             source.drop(private)
         target.create_like(source, golden.name, private)
