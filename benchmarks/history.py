@@ -14,7 +14,8 @@ from pathlib import Path
 import pygit2
 
 from benchmarks.git import git
-from benchmarks.store import SHA, build, files_of, machine
+from benchmarks.store import machine
+from benchmarks.store.files import SHA, build, files_of
 from layersite.store import Store, directory_of
 from layersite.store.graft import graft, message, write_commit, write_tree
 from layersite.store.snapshot import child

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.git import git
-from benchmarks.store import APPS, machine
+from benchmarks.store import machine
+from benchmarks.store.files import APPS
 from layersite import __version__
 from layersite.model.environment import Environment, to_yaml
 from layersite.model.yaml import dump
