@@ -8,7 +8,7 @@ from layersite.adopt.addresses import Address, addresses, keyed
 from layersite.adopt.apps import Apps
 from layersite.adopt.objects import Item, every
 from layersite.adopt.result import Edge, Evidence, Log, Reference
-from layersite.adopt.secrets import redact
+from layersite.adopt.secret_shapes import redact
 
 __all__ = ["Calls"]
 

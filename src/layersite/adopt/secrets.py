@@ -1,7 +1,6 @@
 """Keep secrets out of git: literal ones become keys of the Secret `<app>-secrets`, of which only the names are written.
 
-They are told from settings by their names and shapes. What cannot be rewritten without changing what the pod does (a
-probe with a password in it) is left out.
+What cannot be rewritten without changing what the pod does (a probe with a password in it) is left out.
 """
 
 import re
@@ -10,66 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from layersite.adopt.addresses import keyed
 from layersite.adopt.objects import Item, every, first, references, walk
 from layersite.adopt.result import DeclaredSecret, Log
+from layersite.adopt.secret_shapes import is_secret_key, secret_spans
 from layersite.model.names import dns_label, fit
 from layersite.model.yaml import Yaml
 
-__all__ = ["declared_secrets", "hide_secrets", "redact"]
+__all__ = ["declared_secrets", "hide_secrets"]
 
-_SECRET_KEY = re.compile(
-    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(?:^|[_.-])(?:PASS|PWD)$"
-    r"|(?:API|PRIVATE|ACCESS|APP|MASTER|ENCRYPTION|SIGNING|LICENSE|SESSION|JWT|HMAC)[_.-]?KEY",
-    re.IGNORECASE,
-)
-_SETTING_KEY = re.compile(
-    r"[_.-](?:FILE|NAME|PATH|DIR|UR[LI]|HOST|ENDPOINT|TTL|EXPIR[A-Z]*|LIFETIME|TIMEOUT|LENGTH|SIZE|TYPE|ALGORITHM|HEADER"
-    r"|ISSUER|AUDIENCE|ENABLED|REQUIRED|POLICY|LIMIT|COUNT|BACKEND|PROVIDER|STORE|CLASS|SECONDS|MINUTES|HOURS|DAYS)S?$"
-    r"|(?:File|Name|Path)$|^PWD$|(?:^|_)(?:MAX|MIN|NUM)_",
-    re.IGNORECASE,
-)
-_NO_SECRET = re.compile(
-    r"|true|false|yes|no|on|off|null|none|0|1|\$\([^)]*\)?|\$\{\w+(?::?-)?\}?|\$\w+|\{\{.*\}\}|<[^>]*>|\*+",
-    re.IGNORECASE,
-)
-"""Values that hold no secret: empty, a switch, a variable that something else fills in, a gap left for a person."""
-_SHAPES = (
-    re.compile(r"://(?P<secret>[^\s/:@\"']{0,256}:(?P<value>[^\s/\"']{1,256}))@"),
-    re.compile(r"(?<![\w/.-])(?!mailto:)(?P<secret>[\w.-]{1,256}:(?P<value>[^\s:@/\"',]{1,256}))@(?!sha256:)[A-Za-z(]"),
-    re.compile(
-        r"(?:^|[?&;,\s{\"'])[\w.-]{0,60}?(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|private)[_.-]?key)[\"']?"
-        r"\s*[=:]\s*[\"']?(?P<secret>(?P<value>[^\s;&,\"'}]+))",
-        re.IGNORECASE | re.MULTILINE,
-    ),
-    re.compile(r"\b(?:bearer|basic)\s+(?P<secret>(?P<value>[A-Za-z0-9+/=._-]{8,}))", re.IGNORECASE),
-    re.compile(
-        r"(?P<secret>(?P<value>-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*|\bAKIA[0-9A-Z]{16}\b"
-        r"|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[abprs]-[A-Za-z0-9-]{10,}))"
-    ),
-)
 _HOOKS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
-
-
-def _is_secret_key(key: str) -> bool:
-    """Whether a variable, key or flag of this name holds a secret itself, rather than where or how to find one."""
-    return _SECRET_KEY.search(key) is not None and _SETTING_KEY.search(key) is None
-
-
-def _spans(key: str, text: str) -> list[tuple[int, int]]:
-    """Return where secrets stand in `text`, the value of `key`: all of it, or passwords and tokens inside."""
-    if _is_secret_key(key) and not _NO_SECRET.fullmatch(text.strip()):
-        return [(0, len(text))]
-    found = (match for shape in _SHAPES for match in shape.finditer(text) if not _NO_SECRET.fullmatch(match["value"]))
-    spans: list[tuple[int, int]] = []
-    for start, end in sorted((match.span("secret") for match in found), key=lambda span: (span[0], -span[1])):
-        if not spans or start >= spans[-1][1]:
-            spans.append((start, end))
-    return spans
-
-
-def redact(key: str, text: str) -> str:
-    """Return `text`, the value of `key`, with `***` in place of every secret."""
-    for start, end in reversed(_spans(key, text)):
-        text = f"{text[:start]}***{text[end:]}"
-    return text
 
 
 class _Vault:
@@ -95,11 +41,7 @@ Moved = Mapping[str, Mapping[str, str]]
 
 def hide_secrets(app: str, items: Sequence[Item], everything: Sequence[Item], log: Log) -> None:
     """Replace, in place, every literal secret in the objects of `app`, its workload first, by a reference."""
-    moved = {
-        item.name: {key: str(value) for key, value in (item.data.get("data") or {}).items() if _spans(key, str(value))}
-        for item in everything
-        if item.kind == "ConfigMap"
-    }
+    moved = {item.name: _secret_entries(item) for item in everything if item.kind == "ConfigMap"}
     taken = {item.name for item in everything if item.kind == "Secret"}
     name = fit(f"{app}-secrets", 63)
     vault = _Vault(name if name not in taken else fit(f"{app}-adopted-secrets", 63))
@@ -110,7 +52,7 @@ def hide_secrets(app: str, items: Sequence[Item], everything: Sequence[Item], lo
             if container.get(part):
                 container[part] = _hide_in_words(container, [str(word) for word in container[part]], vault)
         for hook in _HOOKS:
-            if any(isinstance(text, str) and _spans("", text) for _, text in walk(container.get(hook))):
+            if any(isinstance(text, str) and secret_spans("", text) for _, text in walk(container.get(hook))):
                 del container[hook]
                 reason = "holds a secret that a probe cannot read from a Secret; add it by hand"
                 log.leave_out(workload.file, f"{workload.label} {hook} of {container['name']}", reason)
@@ -125,13 +67,18 @@ def hide_secrets(app: str, items: Sequence[Item], everything: Sequence[Item], lo
         log.notes.add(f"{app}: {keys} had literal values; put them into the Secret {vault.name}")
 
 
+def _secret_entries(config: Item) -> dict[str, str]:
+    entries = {key: str(value) for key, value in (config.data.get("data") or {}).items()}
+    return {key: value for key, value in entries.items() if secret_spans(key, value)}
+
+
 def _hide_in_variables(container: Yaml, moved: Moved, vault: _Vault) -> None:
     env = list(every(container, "env"))
     for entry in env:
         value = str(entry.get("value") or "")
         reference = first(entry, "valueFrom", "configMapKeyRef") or {}
         entries = moved.get(reference.get("name", ""), {})
-        if _spans(entry["name"], value):
+        if secret_spans(entry["name"], value):
             del entry["value"]
             entry["valueFrom"] = {"secretKeyRef": vault.reference(entry["name"], value)}
         elif reference.get("key") in entries:
@@ -150,9 +97,9 @@ def _hide_in_words(container: Yaml, words: list[str], vault: _Vault) -> list[str
     """Put `$(NAME)`, which Kubernetes fills in, in place of the secrets among the words of a command."""
     hidden = []
     for flag, word in keyed(words):
-        for start, end in reversed(_spans(flag, word)):
+        for start, end in reversed(secret_spans(flag, word)):
             before = re.search(r"([A-Za-z][\w.-]*)[\"']?\s*[=:]\s*[\"']?$", word[:start])
-            wanted = before[1] if before else flag if _is_secret_key(flag) else "argument"
+            wanted = before[1] if before else flag if is_secret_key(flag) else "argument"
             name = re.sub(r"\W+", "_", wanted).strip("_").upper()
             name = _declare(container, name, word[start:end], vault)
             word = f"{word[:start]}$({name}){word[end:]}"
