@@ -16,7 +16,7 @@ import pytest
 
 from layersite.data.bring import clone_batch
 from layersite.data.reap import reap_batch
-from layersite.database.clone import engine_of
+from layersite.database.clone import engine_of, reap
 from layersite.model.database import Clone, Golden
 from tests.database import goldens, test_mariadb_clone
 from tests.database.api_server import FatedCluster, serving
@@ -161,8 +161,14 @@ def brought_again(world: World) -> None:
     world.start("old")
 
 
-@pytest.mark.parametrize("step", every(19))
-@pytest.mark.parametrize(("prepare", "again"), [(brought_first, 0), (brought_again, 1)], ids=["first", "again"])
+@pytest.mark.parametrize(
+    ("prepare", "again", "step"),
+    [
+        pytest.param(brought_again, 1, 60, id="again"),
+        pytest.param(brought_again, 1, 1, id="again, each", marks=pytest.mark.stress),
+        pytest.param(brought_first, 0, 1, id="first, each", marks=pytest.mark.stress),
+    ],
+)
 def test_one_clone_one_role_and_one_secret_follow_wherever_it_was_killed(
     world: World, prepare: Callable[[World], None], again: int, step: int
 ) -> None:
@@ -176,7 +182,7 @@ def test_one_clone_one_role_and_one_secret_follow_wherever_it_was_killed(
         prepare(world)
         code, total = run(0)
         assert (code, total > 12) == (0, True)
-        for last in range(total, 0, -step):
+        for last in range(total, 0, -min(step, total // 2)):
             prepare(world)
             before = world.cluster.get(SECRET)
             assert run(last)[0] == -signal.SIGKILL
@@ -188,11 +194,30 @@ def test_one_clone_one_role_and_one_secret_follow_wherever_it_was_killed(
             is_right(world, again)
 
 
-@pytest.mark.parametrize("step", every(5))
+def test_what_was_made_anew_since_is_left_alone_by_a_slower_run(world: World) -> None:
+    world.bring()
+    with engine_of("shop", world.engine) as engine:
+        (found,) = engine.taken("site.git", "brought-")
+        is_first = iter([True])
+
+        def meanwhile(context: str | None) -> FatedCluster:
+            if next(is_first, False):
+                world.bring(again=2)
+                world.start("newest")
+            return world.cluster
+
+        assert not clone_batch(world.wanted(again=1), False, meanwhile)["failed"]
+        assert world.pods() == {"newest"}
+        is_right(world, 2)
+        reap(engine, found)
+    is_right(world, 2)
+
+
+@pytest.mark.parametrize("step", every(20))
 def test_nothing_is_left_wherever_taking_away_was_killed(world: World, step: int) -> None:
     world.bring()
     total = run_until(0, reap_at, world.uri, world.going(), kind=world.kind)[1]
-    for last in range(1, total + 1, step):
+    for last in range(total // 2 if step > 1 else total, 0, -step):
         world.bring()
         assert run_until(last, reap_at, world.uri, world.going(), kind=world.kind)[0] == -signal.SIGKILL
         world.record()
@@ -201,13 +226,13 @@ def test_nothing_is_left_wherever_taking_away_was_killed(world: World, step: int
         assert not reap_batch(world.going(), False)["changed"]
 
 
-@pytest.mark.parametrize("step", every(11))
-def test_nothing_is_left_of_a_bringing_that_was_killed_and_is_wanted_no_more(world: World, step: int) -> None:
+@pytest.mark.stress
+def test_nothing_is_left_of_a_bringing_that_was_killed_and_is_wanted_no_more(world: World) -> None:
     kubeconfig = world.folder / "kubeconfig"
     with serving(world.cluster, kubeconfig):
         given = (world.uri, str(kubeconfig), world.wanted())
         total = run_until(0, bring_at, *given, kind=world.kind, meet=world.cluster.meet)[1]
-        for last in range(2, total, step):
+        for last in range(1, total):
             brought_first(world)
             killed = run_until(last, bring_at, *given, kind=world.kind, meet=world.cluster.meet)
             assert killed[0] == -signal.SIGKILL

@@ -30,7 +30,6 @@ STEPS = {
     "it is checked": b"layersite.seed",
     "it gets its name": b"RENAME TO",
 }
-NOW = datetime(2026, 1, 5, tzinfo=UTC)
 DATABASES = "SELECT datname FROM pg_database WHERE datname LIKE %s"
 
 
@@ -46,13 +45,13 @@ def wished(postgres: Server) -> Iterator[Wish]:
 
 def build_at(uri: str, wished: Wish) -> None:
     assert isinstance(wished.engine, PostgreSQL)
-    build(replace(wished, engine=replace(wished.engine, server=uri)), NOW, lambda _: None)
+    build(replace(wished, engine=replace(wished.engine, server=uri)), datetime.now(UTC), lambda _: None)
 
 
 def build_of(uri: str, wished: Wish, folder: Path) -> None:
     assert isinstance(wished.engine, PostgreSQL)
     tempfile.tempdir = str(folder)
-    build(replace(wished, engine=replace(wished.engine, source=uri)), NOW, lambda _: None)
+    build(replace(wished, engine=replace(wished.engine, source=uri)), datetime.now(UTC), lambda _: None)
 
 
 @pytest.mark.parametrize("word", STEPS.values(), ids=STEPS)
@@ -68,7 +67,7 @@ def test_the_draft_of_a_database_of_a_similar_name_stays(postgres: Server, wishe
     left, other = "layersite_draft_killed_0123abcd", "layersite_draft_killed_too_0123abcd"
     for name in (left, other):
         postgres.create(name, "")
-    build(wished, NOW, lambda _: None)
+    build(wished, datetime.now(UTC), lambda _: None)
     assert databases(postgres, "layersite_draft_killed%") == [other]
     postgres.run("postgres", f"DROP DATABASE {other}")
 
@@ -119,11 +118,10 @@ def databases(server: Server, pattern: str) -> list[str]:
 
 def is_right(server: Server, wished: Wish) -> None:
     """Build, and see that of all builds this one's golden alone is there."""
-    for each in databases(server, "golden_killed%"):  # those of killed builds too: what bears the name is complete
-        with wished.engine.open_server() as opened:
-            found = opened.verify_again(each, wished.contract)
-        assert [check for check in found if check.problems] == []
-    made = build(wished, NOW, lambda _: None)
+    with wished.engine.open_server() as opened:
+        for golden, _ in opened.goldens():  # those of killed builds too: what counts as one is complete
+            assert [each for each in opened.verify_again(golden.name, wished.contract) if each.problems] == []
+    made = build(wished, datetime.now(UTC), lambda _: None)
     assert made is not None
     assert databases(server, "layersite_draft_killed%") == []
     assert databases(server, "golden_killed%") == [made.golden.name]

@@ -71,7 +71,7 @@ def gone(server: MariaDBServer, engine: MariaDBClones, order: Order) -> bool:
     return left(server, order) == set()
 
 
-@pytest.mark.parametrize("step", every(17))
+@pytest.mark.parametrize("step", every(30))
 @pytest.mark.parametrize("is_there", [False, True], ids=["first", "reset"])
 def test_a_clone_that_was_killed_is_made_by_the_next_run(mariadb: MariaDBServer, is_there: bool, step: int) -> None:
     golden = publish(mariadb, GOLDEN)
@@ -134,7 +134,7 @@ def is_built_right(server: MariaDBServer, wished: Wish) -> None:
     assert (found, noted) == ({made.golden.name}, [(made.golden.name,)])
 
 
-@pytest.mark.parametrize("step", every(30))
+@pytest.mark.parametrize("step", every(50))
 def test_a_build_that_was_killed_leaves_nothing_once_the_next_has_run(mariadb: MariaDBServer, step: int) -> None:
     wished = wished_on(mariadb)
     is_built_right(mariadb, wished)
@@ -145,7 +145,7 @@ def test_a_build_that_was_killed_leaves_nothing_once_the_next_has_run(mariadb: M
         is_built_right(mariadb, wished)
 
 
-@pytest.mark.parametrize("step", every(12))
+@pytest.mark.parametrize("step", every(25))
 def test_a_golden_whose_bringing_was_killed_is_brought_by_the_next_run(mariadb: MariaDBServer, step: int) -> None:
     golden = publish(mariadb, GOLDEN).name
     with running_mariadb() as other, closing(MariaDBClones(other.uri(""), "V")) as target:

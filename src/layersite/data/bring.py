@@ -16,8 +16,9 @@ from layersite.cluster.client import connections
 from layersite.cluster.outcome import Clock, Outcome, RealClock, foreign, outside, settle
 from layersite.cluster.stored import make_secret, own_secret, read_values, write_secret
 from layersite.database.clone import Order, admit, engine_of, fetcher, provide
+from layersite.database.ledger import Record
 from layersite.model.contract import Quiet
-from layersite.model.database import PODS, Brought, Golden, secret_name
+from layersite.model.database import PODS, Brought, Clone, Golden, secret_name
 from layersite.model.errors import LayersiteError
 
 __all__ = ["clone_batch"]
@@ -44,7 +45,6 @@ class _Made:
 
     wish: _Wish
     brought: Brought | None = None
-    built: str = ""
     changed: bool = False
     problem: str = ""
 
@@ -113,8 +113,7 @@ class _Bringer:
         except LayersiteError as error:
             return _Made(wish, problem=str(error))
         known = golden if isinstance(golden, Golden) else None
-        built = clone.built.replace(":", "") + (f"-{clone.again}" if clone.again else "")
-        return _Made(wish, Brought.of(clone, known), built, changed)
+        return _Made(wish, Brought.of(clone, known), changed)
 
     def _admit_all(self, place: Place, made: Sequence[_Made]) -> Outcome:
         """Write the Secrets of the clones that are there, once the namespace is."""
@@ -130,7 +129,7 @@ class _Bringer:
             try:
                 for each in made:
                     if each.brought is not None:
-                        written.extend(self._admit(place, each))
+                        written.extend(self._admit(place, each.wish))
             except LayersiteError as error:
                 if isinstance(error, ClusterError):
                     raise
@@ -143,25 +142,31 @@ class _Bringer:
 
         return settle([place], step, late, self.timeout, self.clock)[place.name]
 
-    def _admit(self, place: Place, made: _Made) -> list[str]:
+    def _admit(self, place: Place, wish: _Wish) -> list[str]:
         """Let the clone's role sign in with what the Secret says; return what had to be changed.
 
         Pods that knew another clone begin again, before the Secret says which one they know.
         """
-        cluster, wish, order = self.clusters(place.context), made.wish, made.wish.order
-        name = secret_name(order.database)
+        cluster, order, name = self.clusters(place.context), wish.order, secret_name(wish.order.database)
         with engine_of(order.database, wish.engine) as engine, engine.locked(order.name):
             current = own_secret(cluster, place, name)
             known = read_values(current).get("password")
             password = admit(engine, order.name, known, dry_run=self.dry_run)
             item = make_secret(place, name, "database", _connection(wish, password))
-            item["metadata"]["labels"][_BUILT] = made.built
-            is_renewed = _knows_another(current, made.built) and not self.dry_run
+            item["metadata"]["labels"][_BUILT] = built = _built(engine.records().get(order.name))
+            is_renewed = _knows_another(current, built) and not self.dry_run
             if is_renewed:
                 for pod in cluster.items(f"{place.path}/pods"):
                     cluster.delete(f"{place.path}/pods/{pod['metadata']['name']}", pod)
             is_written = write_secret(cluster, place, current, item, dry_run=self.dry_run)
         return [*([PODS] if is_renewed else []), *([name] if is_written else [])]
+
+
+def _built(record: Record | None) -> str:
+    """Return when a clone was made, and which time, as the value of a label; another run may have made it anew."""
+    if not isinstance(record, Clone):
+        return ""
+    return record.built.replace(":", "") + (f"-{record.again}" if record.again else "")
 
 
 def _knows_another(secret: Json | None, built: str) -> bool:

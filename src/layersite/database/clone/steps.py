@@ -75,8 +75,11 @@ def doomed(
 
 
 def reap(engine: Engine, found: Taken) -> None:
-    """Remove the databases and the role of one clone."""
+    """Remove the databases and the role of one clone, unless another run has made it anew since it was found."""
     with engine.locked(found.name):
+        record = engine.records().get(found.name)
+        if isinstance(record, Clone) and record.built != found.built:
+            return
         for name in found.databases:
             engine.drop(name)
         engine.drop_role(found.name)
