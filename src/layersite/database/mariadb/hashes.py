@@ -33,8 +33,10 @@ def _hashes(
 ) -> Hashes:
     share, (rows, value) = share_of(relation), _values(relation, relation.columns[name], path)
     key = ", CHAR(31), ".join([*(text_of(identifier(each)) for each in pairing), value])
-    hashes = f"{_hash(f'CONCAT({key})')} AS h{f', {_hash(value)}' if pairing else ''}"
-    sql = f"SELECT DISTINCT {hashes} FROM {rows} WHERE CHAR_LENGTH({value}) >= {shortest} HAVING h % {share} = 0"
+    hashed = _hash(f"CONCAT({key})")
+    hashes = f"{hashed}, {_hash(value)}" if pairing else hashed
+    is_taken = f" AND {hashed} % {share} = 0" if share > 1 else ""
+    sql = f"SELECT DISTINCT {hashes} FROM {rows} WHERE CHAR_LENGTH({value}) >= {shortest}{is_taken}"
     return Hashes({int(row[0]): int(row[-1]) for row in session.ask(sql)}, share)
 
 

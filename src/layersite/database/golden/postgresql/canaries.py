@@ -90,12 +90,13 @@ def files_are_clean(draft: Connection, source: Connection, server: Connection, c
 def _search(chunks: Iterator[bytes], canaries: Sequence[str]) -> set[int]:
     """Return the numbers of the canaries that stand in `chunks`, over their edges too."""
     wanted = [canary.encode() for canary in canaries]
-    pattern, overlap = re.compile(b"|".join(map(_forms, wanted)), re.DOTALL), 2 * max(map(len, wanted))
+    patterns = [re.compile(_forms(each), re.DOTALL) for each in wanted]  # of one alone the first letter is sought
+    overlap = 2 * max(map(len, wanted))
     found: set[int] = set()
     tail = b""
     for chunk in chunks:
         window = tail + chunk
-        found.update(match.lastindex or 0 for match in pattern.finditer(window))
+        found |= {number for number, pattern in enumerate(patterns, 1) if pattern.search(window)}
         tail = window[-overlap:]
     return found
 
@@ -103,7 +104,7 @@ def _search(chunks: Iterator[bytes], canaries: Sequence[str]) -> set[int]:
 def _forms(canary: bytes) -> bytes:
     """Return the expression of a canary as it is, and as it is in a compressed value, a byte before each eight."""
     cut = [[canary[:first], *(canary[at : at + 8] for at in range(first, len(canary), 8))] for first in range(1, 9)]
-    return b"(" + b"|".join(b".".join(map(re.escape, parts)) for parts in ([canary], *cut)) + b")"
+    return b"|".join(b".".join(map(re.escape, parts)) for parts in ([canary], *cut))
 
 
 def _say(found: Iterable[int], where: str) -> Iterator[str]:
