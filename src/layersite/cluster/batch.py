@@ -1,13 +1,15 @@
 """One batch, as an Ansible module gets it and answers it."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from layersite.cluster.api import Place, Wish
 from layersite.cluster.client import connections
-from layersite.cluster.outcome import Outcome, write_result
+from layersite.cluster.outcome import Outcome
 from layersite.cluster.reap import reap
 from layersite.cluster.secrets import provide
 from layersite.model.errors import ToolError
@@ -67,5 +69,24 @@ def write_answer(path: Path, places: Iterable[Place], outcomes: Mapping[str, Out
     """Write the result file and return what the module answers."""
     failures = [f"{name}: {outcomes[name].message}" for name in sorted(outcomes) if not outcomes[name].is_fine]
     changed = any(outcome.changed for outcome in outcomes.values())
-    result = write_result(path, places, outcomes)
+    result = _write_result(path, places, outcomes)
     return {**result, "changed": changed, "failed": bool(failures), "msg": "\n".join(failures)}
+
+
+def _write_result(path: Path, places: Iterable[Place], outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    """Write what became of every place to `path` in one step, readable to the owner alone, and return it."""
+    result = {
+        "environments": {
+            place.name: {
+                "generation": place.generation,
+                "is_fine": outcomes[place.name].is_fine,
+                **asdict(outcomes[place.name]),
+            }
+            for place in places
+        }
+    }
+    half = path.with_name(f"{path.name}.new")
+    half.touch(0o600)
+    half.write_text(json.dumps(result, indent=2, sort_keys=True), encoding="utf-8")
+    half.replace(path)
+    return result

@@ -1,15 +1,13 @@
 """How it went for one environment, and the loop that repeats a step until every environment has an outcome."""
 
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from layersite.cluster.api import ENVIRONMENT, ClusterError, Json, Place
 
-__all__ = ["Clock", "Outcome", "RealClock", "foreign", "outside", "settle", "write_result"]
+__all__ = ["Clock", "Outcome", "RealClock", "foreign", "outside", "settle"]
 
 State = Literal["gone", "present", "ready", "absent", "refused", "hanging", "failed", "unreachable"]
 _FINE = ("gone", "present", "ready", "absent")
@@ -115,22 +113,3 @@ def foreign(namespace: Json, place: Place) -> str:
         return ""
     label = f"has the label {ENVIRONMENT}: {owner}" if owner else f"has no label {ENVIRONMENT}"
     return f"the namespace {place.namespace} {label}, so it is not that of {place.name}; it was not touched"
-
-
-def write_result(path: Path, places: Iterable[Place], outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
-    """Write what became of every place to `path` in one step, readable to the owner alone, and return it."""
-    result = {
-        "environments": {
-            place.name: {
-                "generation": place.generation,
-                "is_fine": outcomes[place.name].is_fine,
-                **asdict(outcomes[place.name]),
-            }
-            for place in places
-        }
-    }
-    half = path.with_name(f"{path.name}.new")
-    half.touch(0o600)
-    half.write_text(json.dumps(result, indent=2, sort_keys=True), encoding="utf-8")
-    half.replace(path)
-    return result
