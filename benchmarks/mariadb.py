@@ -1,10 +1,12 @@
 """Make goldens and clones of a generated MariaDB database, beside `mariadb-dump | mariadb`, in one run.
 
-Only the ratios mean something. Seconds of processors are those of the server and of this program, with all it started.
+Only the ratios mean something. Seconds of processors are those of the server and of this program, with all it started
+but servers of clones' own.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,12 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from benchmarks.masking import KEPT, MASKED
 from layersite.database.clone import Order, provide
 from layersite.database.golden.make import Wish, build
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.fetch import fetch
+from layersite.database.mariadb.instance import InstanceClones
 from layersite.model.database import Golden
+from layersite.model.site import Instances
+from tests.database.instances import instance_settings
 from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.test_mariadb_golden import wish
 
@@ -58,7 +65,7 @@ def main() -> None:
     parser.add_argument("--mb", type=int, default=300, help="how large the database is, about")
     parser.add_argument("--runs", type=int, default=3, help="how often each way is gone, in turn")
     given = parser.parse_args()
-    with running_mariadb(*_HONEST) as server, running_mariadb(*_HONEST) as other:
+    with running_mariadb(*_HONEST) as server, running_mariadb(*_HONEST) as other, instance_settings() as instances:
         server.create("shop", SHOP.format(customers=given.mb * 1400, orders=given.mb * 2000))
         kept, masked = (
             wish(server, server, "shop", {name.removeprefix("public."): columns for name, columns in each.items()})
@@ -72,7 +79,10 @@ def main() -> None:
             "layersite, masked": lambda: _fill(masked),
             "layersite, masked, checked and published": lambda: _build(masked),
             "layersite, a golden from another server": lambda: _fetch(server, other, golden),
-            "layersite, a clone": lambda: _clone(server, golden),
+            "layersite, a clone by tablespace files": lambda: _clone(server, golden, "tablespace files"),
+            "layersite, a clone row by row": lambda: _clone(server, golden, "rows"),
+            "layersite, a golden's own server": lambda: _serve(server, golden, instances),
+            "layersite, a clone with a server of its own": lambda: _clone_server(server, golden, instances),
         }
         found = [{title: _spent(way, server, other) for title, way in ways.items()} for _ in range(given.runs)]
         for title in ways:
@@ -93,12 +103,30 @@ def _fill(wished: Wish) -> None:
         server.drop(server.fill(source, wished.contract).name)
 
 
-def _clone(server: MariaDBServer, golden: Golden) -> None:
-    order = Order("bench", "bench-", "web-1", "shop", golden.name)
-    with closing(MariaDBClones(server.uri(""), "SERVER")) as engine:
-        clone, _ = provide(engine, order)
-        assert clone.method == "tablespace files"
-        engine.drop(order.name)
+def _clone(server: MariaDBServer, golden: Golden, way: str) -> None:
+    with closing(MariaDBClones(server.uri(""), "SERVER")) as engine, pytest.MonkeyPatch.context() as patch:
+        if way == "rows":  # as where this program is on another machine than the server
+            patch.setattr("os.access", lambda *_: False)
+        clone, _ = provide(engine, _order(golden))
+        assert clone.method == way
+        engine.drop(clone.name)
+
+
+def _serve(server: MariaDBServer, golden: Golden, instances: Instances) -> None:
+    """Load a golden's own server, and copy it once."""
+    shutil.rmtree(Path(instances.directory, f"{golden.name}.golden"), ignore_errors=True)
+    assert _clone_server(server, golden, instances).startswith("parallel load of the golden, then")
+
+
+def _clone_server(server: MariaDBServer, golden: Golden, instances: Instances) -> str:
+    with closing(InstanceClones(server.uri(""), "SERVER", instances)) as engine:
+        clone, _ = provide(engine, _order(golden))
+        engine.drop(clone.name)
+        return clone.method
+
+
+def _order(golden: Golden) -> Order:
+    return Order("bench", "bench-", "web-1", "shop", golden.name)
 
 
 def _fetch(server: MariaDBServer, other: MariaDBServer, golden: Golden) -> None:

@@ -11,7 +11,8 @@ options:
   environments:
     description: >-
       The environments, each with C(name), C(namespace), C(databases) and optionally C(context) and C(generation). A
-      database has C(name), C(engine), C(host), C(port) and optionally C(golden), C(again) and C(quiet).
+      database has C(name), C(engine), C(host), C(port) and optionally C(golden), C(again), C(quiet) and
+      C(instances).
     type: list
     elements: dict
     required: true
@@ -61,9 +62,16 @@ environments:
   type: dict
 """
 
+INSTANCES = {
+    "directory": {"type": "path", "required": True},
+    "ports": {"type": "str", "required": True},
+    "start": {"type": "list", "elements": "str"},
+    "stop": {"type": "list", "elements": "str"},
+}
 DATABASE = {
     "name": {"type": "str", "required": True},
     "engine": {"type": "str", "required": True, "choices": ["postgresql", "mariadb"]},
+    "instances": {"type": "dict", "options": INSTANCES},
     "golden": {"type": "str"},
     "again": {"type": "int"},
     "host": {"type": "str", "required": True},

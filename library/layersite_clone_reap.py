@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   databases:
-    description: The databases of the site, each with C(name) and C(engine).
+    description: The databases of the site, each with C(name), C(engine) and optionally C(instances).
     type: list
     elements: dict
     required: true
@@ -75,9 +75,16 @@ found:
   type: list
 """
 
+INSTANCES = {
+    "directory": {"type": "path", "required": True},
+    "ports": {"type": "str", "required": True},
+    "start": {"type": "list", "elements": "str"},
+    "stop": {"type": "list", "elements": "str"},
+}
 DATABASE = {
     "name": {"type": "str", "required": True},
     "engine": {"type": "str", "required": True, "choices": ["postgresql", "mariadb"]},
+    "instances": {"type": "dict", "options": INSTANCES},
 }
 ENVIRONMENT = {
     "name": {"type": "str", "required": True},

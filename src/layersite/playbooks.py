@@ -15,7 +15,7 @@ from layersite.model.contract import Contract, contract_file, load_contract
 from layersite.model.database import PODS, Brought, Data, Delivery
 from layersite.model.environment import Environment, Tombstone
 from layersite.model.errors import ToolError
-from layersite.model.site import Site, load_site
+from layersite.model.site import Database, Site, load_site
 from layersite.process import CommandError, run
 
 __all__ = ["IN_CLUSTER", "Playbooks", "declared_secrets"]
@@ -115,7 +115,7 @@ class Playbooks:
 
     def _wanted(self, name: str, data: Data) -> Json:
         database = self._site.databases[name]
-        server = {"engine": database.engine, "host": database.host, "port": database.called_port}
+        server = {**_kind(database), "host": database.host, "port": database.called_port}
         has_contract = contract_file(self._root, name).is_file()
         contract = load_contract(self._root, name)[0] if has_contract else Contract()
         origin = {"golden": data.golden, "again": data.again or 0, "quiet": contract.quiet.model_dump(mode="json")}
@@ -124,7 +124,7 @@ class Playbooks:
     def drop(self, environments: Sequence[Environment | Tombstone]) -> Why:
         """Remove the clones of environments that are gone. Raises ToolError."""
         going = [{**_place(each), "databases": sorted(each.data)} for each in environments if each.data]
-        databases = [{"name": name, "engine": each.engine} for name, each in self._site.databases.items()]
+        databases = [{"name": name, **_kind(each)} for name, each in self._site.databases.items()]
         settings = {**self._owner, "databases": databases, "apply": True}
         return _read(self._play("database_reap", going, settings, _CLONING))
 
@@ -182,6 +182,14 @@ class Playbooks:
             "LC_ALL": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }
+
+
+def _kind(database: Database) -> Json:
+    """Return what a role is to know of a database's servers."""
+    return {
+        "engine": database.engine,
+        **({"instances": database.instances.model_dump(mode="json")} if database.instances else {}),
+    }
 
 
 def declared_secrets(environment: Environment, catalog: Catalog) -> list[Secret]:

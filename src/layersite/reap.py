@@ -96,15 +96,17 @@ class Reaper:
         current = self._current()  # read last: what was made meanwhile has its directory
         orphans = {c: find_orphans(self.site, current, found, applications, c) for c, found in namespaces.items()}
         old = doomed(held.taken, (), current, datetime.now(UTC), _GRACE)
-        there = {(each.environment, each.database) for each in held.taken if each.built}
-        lacking = find_lacking(current, self.site.databases.keys() - held.problems.keys(), there)
+        known = self.site.databases.keys() - held.problems.keys()
+        there = {(each.environment, each.database): each for each in held.taken if each.built}
+        running = {name for name, each in there.items() if not each.is_down}
+        lacking, gone = (find_lacking(current, known, names) for names in (running, there))
         seen = _Seen(applications, namespaces, held, current, orphans, old, lacking)
         doubt = [doubts(self.site, current, found, applications, orphans[c], c, yes) for c, found in namespaces.items()]
         if any(each.built for each in old):
             doubt.append(doubts_of_clones([each.environment for each in held.taken if each.built], current, yes))
         if not yes:
             going = {stone.name for cluster in orphans for stone in seen.stones(cluster)}
-            doubt.append(too_many(self.site, current, going | {each.environment for each in old}, lacking))
+            doubt.append(too_many(self.site, current, going | {each.environment for each in old}, gone))
         return seen, next(filter(None, doubt), "")
 
     def _reap_clusters(self, seen: _Seen, dry_run: bool) -> tuple[set[str], list[Finding]]:
@@ -139,7 +141,7 @@ class Reaper:
         outcomes = dict.fromkeys(seen.lacking, "would be made")
         if seen.lacking and not dry_run:
             outcomes |= {name: each.problem or "was made" for name, each in self._made(seen.lacking).items()}
-        reason = "the environment `{}` is committed with it, and it is not on its server"
+        reason = "the environment `{}` is committed with it, and it is not on its server, or has one that is down"
         return [
             Finding(f"clone {data.name}", outcomes[name], reason.format(name))
             for name, lacking in seen.lacking.items()

@@ -1,6 +1,5 @@
 """How a large golden is copied, and that what is said of it is what happened: the file system knows."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +12,7 @@ import pytest
 from layersite.database.clone import Order, provide
 from layersite.database.clone.postgresql import PostgreSQL
 from tests.database.goldens import publish
+from tests.database.reflinks import sharing_blocks
 from tests.database.server import DEBIAN, EMBEDDED, Server, running
 
 LARGE = "CREATE TABLE large AS SELECT n, repeat(md5(n::text), 10) AS text FROM generate_series(1, 500000) n"
@@ -21,19 +21,8 @@ MEDIUM = LARGE.replace("500000", "250000")
 
 @pytest.fixture
 def reflinks(tmp_path: Path) -> Iterator[Path]:
-    """A folder on XFS, in a loop file."""
-    if os.geteuid() != 0 or shutil.which("mkfs.xfs") is None:
-        pytest.skip("a file system with reflinks needs root and mkfs.xfs")
-    folder = Path(tempfile.mkdtemp(prefix="layersite-xfs-"))
-    with (tmp_path / "image").open("wb") as image:
-        image.truncate(2_000_000_000)
-    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", str(tmp_path / "image")], check=True)
-    if subprocess.run(["mount", "-o", "loop", str(tmp_path / "image"), str(folder)], check=False).returncode != 0:
-        pytest.skip("this machine mounts no loop file")
-    folder.chmod(0o755)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-    folder.rmdir()
+    with sharing_blocks(tmp_path) as folder:
+        yield folder
 
 
 def clone(server: Server, sql: str = LARGE) -> tuple[str, int]:

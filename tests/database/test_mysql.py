@@ -1,8 +1,11 @@
 """The MariaDB engine on real MySQL servers: a golden, its checks, clones by both ways, made-up rows."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pymysql
 import pytest
@@ -13,7 +16,10 @@ from layersite.database.fixtures import Fixtures, fill, open_database
 from layersite.database.golden.make import Made, Verdict, Wish, subkey, verify
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.engine import MariaDB
+from layersite.database.mariadb.instance import InstanceClones
+from layersite.model.site import Instances
 from tests.database.building import KEY
+from tests.database.instances import ask, instance_settings, running
 from tests.database.mariadb import MariaDBServer
 from tests.database.mysql import KINDS, running_mysql
 from tests.database.test_mariadb_fixtures import orphans
@@ -176,6 +182,40 @@ def test_a_clone_holds_what_its_golden_does_and_is_its_users(
         (found,) = (each for each in engine.taken(order.site, order.prefix) if each.name == order.name)
         reap(engine, found)
         assert not engine.has(order.name)
+
+
+@pytest.fixture
+def instances() -> Iterator[Instances]:
+    with instance_settings() as settings:
+        yield settings
+
+
+def test_a_clone_has_a_server_of_its_own(
+    mysql: MariaDBServer, made: Made, instances: Instances, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = Path("/proc", (mysql.folder / "pid").read_text().strip(), "cmdline").read_text().split("\0")
+    program, basedir = started[: started.index("--no-defaults")], next(each for each in started if "--basedir=" in each)
+    (tmp_path / "mysqld").write_text(f'#!/bin/sh\nexec {" ".join(program)} "$@" {basedir}\n')
+    (tmp_path / "mysqld").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    order = Order("site.git", "own-", "web-1", "shop", made.golden.name)
+    with closing(InstanceClones(mysql.uri(""), "V", instances)) as engine:
+        clone, _ = provide(engine, order)
+        password = admit(engine, order.name, None)
+        assert clone.method == "parallel load of the golden, then instance, file copy"
+        for table in ("customer", '`odd ``name\' "x" %s`', "log", "list"):
+            rows = f"SELECT * FROM {table} ORDER BY 1"
+            assert ask(clone, password, rows) == mysql.ask(rows, made.golden.name)
+        assert ask(clone, password, "SELECT me()") == [(f"{order.name}@%",)]
+        with pytest.raises(pymysql.OperationalError, match="denied"):
+            ask(clone, password, "SELECT 1", "mysql")
+        for process in running(Path(instances.directory)):
+            os.kill(process, signal.SIGKILL)
+        assert provide(engine, order) == (clone, True)
+        assert admit(engine, order.name, password) == password
+        (found,) = engine.taken(order.site, order.prefix)
+        reap(engine, found)
+    assert running(Path(instances.directory)) == []
 
 
 def test_rows_are_made_up(mysql: MariaDBServer) -> None:

@@ -46,6 +46,7 @@ class Stage:
     cluster: FakeCluster
     engine: str
     port: int
+    more: dict[str, Any] = field(default_factory=dict, kw_only=True)
     said: list[str] = field(default_factory=list, init=False)
 
     def play(self, playbook: str, role: str, *options: str, **variables: Any) -> tuple[int, dict[str, Any]]:
@@ -61,7 +62,7 @@ class Stage:
         return -1 if recap[2] != "0" else int(recap[1]), json.loads(result.read_text())["environments"]
 
     def clone(self, *names: str, golden: Golden, options: tuple[str, ...] = (), **more: Any) -> tuple[int, Any]:
-        database = {"name": "shop", "engine": self.engine, "golden": golden.name, "host": "127.0.0.1"}
+        database = {"name": "shop", "engine": self.engine, "golden": golden.name, "host": "127.0.0.1", **self.more}
         wanted = [
             {"name": name, "namespace": f"{PREFIX}{name}", "databases": [{**database, "port": self.port}]}
             for name in names
@@ -70,7 +71,7 @@ class Stage:
 
     def reap(self, *names: str, options: tuple[str, ...] = (), **more: Any) -> tuple[int, Any]:
         going = [{"name": name, "namespace": f"{PREFIX}{name}", "databases": ["shop"]} for name in names]
-        databases = [{"name": "shop", "engine": self.engine}]
+        databases = [{"name": "shop", "engine": self.engine, **self.more}]
         return self.play("database_reap", "database_reap", *options, environments=going, databases=databases, **more)
 
     def secret(self, name: str, database: str = "shop") -> dict[str, str] | None:
@@ -95,16 +96,19 @@ class Ground(Stage):
 
 
 @contextmanager
-def staged(root: Path, uri: str, engine: str, port: int) -> Iterator[Stage]:
+def staged(root: Path, uri: str, engine: str, port: int, instances: dict[str, Any] | None = None) -> Iterator[Stage]:
     """Give a site whose database is on the server at `uri`, and a cluster with the namespaces of two environments."""
     for name in ("playbooks", "roles", "library", "inventory", "ansible.cfg"):
         (root / name).symlink_to(ROOT / name)
+    more = {"instances": instances} if instances else {}
     site = {
         "organization": "acme",
         "environments": {"url": SITE},
         "cluster": {"baseline": {"namespace": "staging"}, "namespace_prefix": PREFIX},
         "exposure": {"domain": "preview.example.com"},
-        "databases": {name: {"engine": engine, "host": "127.0.0.1", "port": port} for name in ("shop", "stock")},
+        "databases": {
+            name: {"engine": engine, "host": "127.0.0.1", "port": port, **more} for name in ("shop", "stock")
+        },
     }
     (root / "layersite.yaml").write_text(dump(site))
     cluster = FakeCluster(*(namespace(f"{PREFIX}{name}", name) for name in ("web-1", "web-2")))
@@ -114,7 +118,7 @@ def staged(root: Path, uri: str, engine: str, port: int) -> Iterator[Stage]:
         patch.setenv("KUBECONFIG", str(root / "kubeconfig"))
         patch.setenv("LC_ALL", "C.UTF-8")
         patch.setenv("ANSIBLE_HOME", str(root / "ansible"))
-        yield Stage(root, cluster, engine, port)
+        yield Stage(root, cluster, engine, port, more=more)
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ class World:
     back: tuple[str, ...] = ()
     is_unasked: bool = False
     made: list[str] = field(default_factory=list)
+    down: tuple[str, ...] = ()
 
     def read(self) -> Snapshot:
         data = {name: {"shop": Data(name=f"env_{name}__shop")} if self.with_data else None for name in self.committed}
@@ -59,7 +60,10 @@ class World:
         return {stone.name: self.problem for stone in tombstones}
 
     def look(self) -> Held:
-        found = [Taken(f"env_{name}__shop", name, "shop", built) for name, built in self.clones.items()]
+        found = [
+            Taken(f"env_{name}__shop", name, "shop", built, is_down=name in self.down)
+            for name, built in self.clones.items()
+        ]
         return Held([] if self.is_unasked else found, {"shop": "no route to host"} if self.is_unasked else {})
 
     def make(self, names: Collection[str]) -> dict[str, Delivery]:
@@ -281,6 +285,13 @@ def test_remains_are_no_clone() -> None:
     world = with_clones(with_data=True)
     world.clones["web-2"] = None
     assert world.run() == {"clone env_web-2__shop": "was made"}
+
+
+def test_servers_of_clones_own_that_do_not_run_are_started_however_many_they_are() -> None:
+    names = tuple(f"web-{n}" for n in range(11))
+    world = with_clones(with_data=True, down=names, **agreeing(names))
+    assert set(world.run().values()) == {"was made"}
+    assert world.made == list(names)
 
 
 def test_why_a_clone_cannot_be_made_is_told() -> None:

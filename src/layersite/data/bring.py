@@ -6,6 +6,7 @@ A password is made here, goes to both places and nowhere else.
 import base64
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +16,14 @@ from layersite.cluster.batch import place_of, write_answer
 from layersite.cluster.client import connections
 from layersite.cluster.outcome import Clock, Outcome, RealClock, foreign, outside, settle
 from layersite.cluster.stored import make_secret, own_secret, read_values, write_secret
-from layersite.database.clone import Order, admit, engine_of, fetcher, provide
+from layersite.database.clone import Engine, Order, admit, engine_of, fetcher, provide
 from layersite.database.ledger import Record
 from layersite.model.contract import Quiet
 from layersite.model.database import PODS, Brought, Clone, Golden, secret_name
 from layersite.model.errors import LayersiteError
+from layersite.model.site import Instances
 
-__all__ = ["clone_batch"]
+__all__ = ["clone_batch", "instances_of"]
 
 _AT_ONCE = 5
 _BUILT = "layersite.dev/clone-built"
@@ -37,6 +39,11 @@ class _Wish:
     engine: Literal["postgresql", "mariadb"]
     host: str
     port: int
+    instances: Instances | None
+
+    def engine_of(self) -> AbstractContextManager[Engine]:
+        """Give a session on the server that holds the clone, or its ledger."""
+        return engine_of(self.order.database, self.engine, self.instances)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,12 @@ def clone_batch(parameters: Parameters, dry_run: bool, clusters: Clusters | None
     return write_answer(Path(parameters["result"]), wanted, outcomes)
 
 
+def instances_of(database: Parameters) -> Instances | None:
+    """Return where the clones of a database have servers of their own, None where they have not."""
+    given = {name: value for name, value in (database["instances"] or {}).items() if value is not None}
+    return Instances.model_validate(given) if given else None
+
+
 def _wishes(environment: Parameters, parameters: Parameters) -> list[_Wish]:
     return [
         _Wish(
@@ -76,6 +89,7 @@ def _wishes(environment: Parameters, parameters: Parameters) -> list[_Wish]:
             engine=each["engine"],
             host=each["host"],
             port=each["port"],
+            instances=instances_of(each),
         )
         for each in environment["databases"]
     ]
@@ -106,13 +120,14 @@ class _Bringer:
     def _make(self, wish: _Wish) -> _Made:
         order = wish.order
         try:
-            with engine_of(order.database, wish.engine) as engine:
+            with wish.engine_of() as engine:
                 fetch = fetcher(order.database, wish.engine, order.golden) if order.golden else None
                 clone, changed = provide(engine, order, fetch=fetch, dry_run=self.dry_run)
                 golden = engine.records().get(clone.golden or "")
         except LayersiteError as error:
             return _Made(wish, problem=str(error))
         known = golden if isinstance(golden, Golden) else None
+        wish = replace(wish, port=clone.instance.port if clone.instance else wish.port)
         return _Made(wish, Brought.of(clone, known), changed)
 
     def _admit_all(self, place: Place, made: Sequence[_Made]) -> Outcome:
@@ -148,7 +163,7 @@ class _Bringer:
         Pods that knew another clone begin again, before the Secret says which one they know.
         """
         cluster, order, name = self.clusters(place.context), wish.order, secret_name(wish.order.database)
-        with engine_of(order.database, wish.engine) as engine, engine.locked(order.name):
+        with wish.engine_of() as engine, engine.locked(order.name):
             current = own_secret(cluster, place, name)
             known = read_values(current).get("password")
             password = admit(engine, order.name, known, dry_run=self.dry_run)

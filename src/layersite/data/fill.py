@@ -1,9 +1,9 @@
 """Fill an environment's database with made-up rows, or by the app's own command, once the app has made its schema."""
 
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from layersite.database.clone import engine_of, server_of
+from layersite.database.clone import address_of, engine_of
 from layersite.database.fixtures import Filled, Fixtures, fill, load_fixtures, open_database
 from layersite.model.database import Brought, Clone
 from layersite.model.site import database_of
@@ -19,25 +19,35 @@ def fixtures_of(root: Path, database: str) -> Fixtures:
     return load_fixtures(root / "data" / database) or Fixtures()
 
 
-def fill_database(root: Path, database: str, name: str, *, dry_run: bool = False, clone: Clone | None = None) -> Filled:
+def fill_database(
+    root: Path,
+    database: str,
+    name: str,
+    *,
+    dry_run: bool = False,
+    clone: Clone | None = None,
+    record: Callable[[Clone], None] | None = None,
+) -> Filled:
     """Fill the empty tables of the database `name`, one of `database`; the app's own command counts no rows.
 
-    The record of the `clone` that it is tells of the rows as soon as they are there, or of none of them.
+    The record of the `clone` that it is tells of the rows as soon as they are there, or of none of them; where it has a
+    server of its own, which does not hold the ledger, `record` does so right before.
 
     Raises:
         DatabaseError: it cannot be reached, or a table cannot be filled.
         ToolError: the app's own command fails.
     """
-    spec, uri = fixtures_of(root, database), urlsplit(server_of(database))._replace(path=f"/{name}").geturl()
+    spec, site = fixtures_of(root, database), database_of(root, database)
+    uri = address_of(database, site.engine, name, site.instances)
     if spec.command:
         if not dry_run:
             run(spec.command, cwd=root, timeout=_COMMAND_SECONDS, env={"DATABASE_URL": uri})
         return Filled()
-    with open_database(uri, name, database_of(root, database).engine) as opened:
+    with open_database(uri, name, site.engine) as opened:
 
         def note(rows: int) -> None:
             if clone is not None:
-                opened.record(clone.model_copy(update={"filled": (clone.filled or 0) + rows}))
+                (record or opened.record)(clone.model_copy(update={"filled": (clone.filled or 0) + rows}))
 
         return fill(opened, spec, dry_run=dry_run, note=note)
 
@@ -49,12 +59,14 @@ def complete(root: Path, brought: Brought) -> Brought:
 
     Raises LayersiteError as `fill_database` does.
     """
-    database, name = brought.database, brought.name
-    with engine_of(database, database_of(root, database).engine) as engine, engine.locked(name):
+    database, name, site = brought.database, brought.name, database_of(root, brought.database)
+    with engine_of(database, site.engine, site.instances) as engine, engine.locked(name):
         clone = engine.records().get(name)
         if not isinstance(clone, Clone) or (fixtures_of(root, database).command and clone.filled is not None):
             return brought
-        rows = (clone.filled or 0) + sum(fill_database(root, database, name, clone=clone).rows.values())
+        record = engine.record if clone.instance else None
+        filled = fill_database(root, database, name, clone=clone, record=record)
+        rows = (clone.filled or 0) + sum(filled.rows.values())
         if fixtures_of(root, database).command:
             engine.record(clone.model_copy(update={"filled": rows}))
     return brought.model_copy(update={"rows": rows})

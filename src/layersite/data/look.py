@@ -15,7 +15,7 @@ def clones(site: Site, owner: str, tell: Callable[[str], None]) -> dict[str, lis
     found: dict[str, list[Brought]] = {}
     for name, database in sorted(site.databases.items()):
         try:
-            with engine_of(name, database.engine) as engine:
+            with engine_of(name, database.engine, database.instances) as engine:
                 records = engine.records()
         except DatabaseError as error:
             tell(f"the clones of `{name}` cannot be listed: {error}")

@@ -10,8 +10,10 @@ from typing import Any
 from layersite.cluster.api import Place
 from layersite.cluster.batch import place_of, write_answer
 from layersite.cluster.outcome import Outcome
+from layersite.data.bring import instances_of
 from layersite.database.clone import Engine, Taken, doomed, engine_of, reap
 from layersite.model.errors import DatabaseError
+from layersite.model.site import Instances
 from layersite.plan import doubts_of_clones
 
 __all__ = ["reap_batch"]
@@ -36,7 +38,7 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
     Without `apply` it only tells. Of what no living environment has, nothing goes if that is more than `cap`.
     """
     going: dict[Place, list[str]] = {place_of(each): each["databases"] for each in parameters["environments"]}
-    kinds = {each["name"]: each["engine"] for each in parameters["databases"]}
+    kinds = {each["name"]: (each["engine"], instances_of(each)) for each in parameters["databases"]}
     is_sweep = parameters["living"] is not None
     asked = sorted({name for names in going.values() for name in names} | (set(kinds) if is_sweep else set()))
     is_told_only = dry_run or not parameters["apply"]
@@ -52,7 +54,11 @@ def reap_batch(parameters: Parameters, dry_run: bool) -> dict[str, Any]:
 
 
 def _reap_database(
-    database: str, kind: str | None, going: Mapping[Place, Sequence[str]], parameters: Parameters, is_told_only: bool
+    database: str,
+    kind: tuple[str, Instances | None] | None,
+    going: Mapping[Place, Sequence[str]],
+    parameters: Parameters,
+    is_told_only: bool,
 ) -> Reaped:
     """Find what is to go of one database's clones, and remove it unless `is_told_only`."""
     leaving = {place.name for place, names in going.items() if database in names}
@@ -61,7 +67,7 @@ def _reap_database(
         if kind is None:
             text = f"`{database}` is no longer among `databases` of layersite.yaml, so its clones cannot be found"
             raise DatabaseError(f"{text}; put it back until they are gone")
-        with engine_of(database, kind) as engine:
+        with engine_of(database, *kind) as engine:
             taken = engine.taken(parameters["site"], parameters["prefix"])
             mine = [each for each in taken if each.database == database]
             grace = timedelta(minutes=parameters["grace_minutes"])

@@ -29,7 +29,7 @@ class Servers:
         taken, problems = list[Taken](), {}
         for name, database in sorted(self.site.databases.items()):
             try:
-                with engine_of(name, database.engine) as engine:
+                with engine_of(name, database.engine, database.instances) as engine:
                     found = engine.taken(self.site.environments.url, self.site.cluster.namespace_prefix)
             except DatabaseError as error:
                 problems[name] = str(error)
@@ -39,5 +39,6 @@ class Servers:
 
     def drop(self, found: Taken) -> None:
         """Remove one clone, or its remains. Raises DatabaseError."""
-        with engine_of(found.database, self.site.databases[found.database].engine) as engine:
+        database = self.site.databases[found.database]
+        with engine_of(found.database, database.engine, database.instances) as engine:
             reap(engine, found)

@@ -15,6 +15,7 @@ __all__ = [
     "Data",
     "Delivery",
     "Golden",
+    "Instance",
     "Suited",
     "clone_name",
     "golden_name",
@@ -47,6 +48,14 @@ class Golden(Model):
     rows: int = 0
 
 
+class Instance(Model):
+    """A server of a clone's own: the host that it runs on, its folder there, and its port."""
+
+    host: str
+    directory: str
+    port: int
+
+
 class Clone(Model):
     """One environment's own database, made from a golden; `method` is how, `seconds` how long it took.
 
@@ -64,6 +73,7 @@ class Clone(Model):
     built: Instant
     again: int = 0
     filled: int | None = None
+    instance: Instance | None = None
 
 
 class Brought(Model):

@@ -59,7 +59,11 @@ def to_database(database: Database) -> Yaml:
         to = [_namespace(database.service_namespace)]
     else:
         to = [{"ipBlock": {"cidr": cidr}} for cidr in database.networks]
-    return {"to": to, "ports": _ports([(database.called_port, "TCP")])}
+    ports = _ports([(database.called_port, "TCP")])
+    if database.instances is not None:
+        first, last = database.instances.port_range
+        ports.append({"port": first, "endPort": last, "protocol": "TCP"})
+    return {"to": to, "ports": ports}
 
 
 def allow_external(name: str, external: External) -> Yaml:

@@ -23,3 +23,10 @@ INSIDE = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "
 def test_the_opening_leads_to_the_server_alone(settings: Yaml, to: Yaml, port: int) -> None:
     opening = to_database(Database.model_validate(settings))
     assert opening == {"to": to, "ports": [{"port": port, "protocol": "TCP"}]}
+
+
+def test_it_leads_to_servers_of_clones_own_too() -> None:
+    instances = {"directory": "/srv/layersite/shop", "ports": "33100-33399"}
+    opening = to_database(Database.model_validate({"host": "192.0.2.7", "engine": "mariadb", "instances": instances}))
+    own = {"port": 33100, "endPort": 33399, "protocol": "TCP"}
+    assert opening["ports"] == [{"port": 3306, "protocol": "TCP"}, own]

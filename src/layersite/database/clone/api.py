@@ -8,7 +8,7 @@ from typing import Protocol
 
 from layersite.database.ledger import Record
 from layersite.model.contract import Quiet
-from layersite.model.database import Clone, clone_name
+from layersite.model.database import Clone, Instance, clone_name
 
 __all__ = ["EMPTY", "Copied", "Engine", "Order", "Taken", "private_name"]
 
@@ -49,17 +49,18 @@ def private_name(name: str, prefix: str) -> str:
 
 @dataclass(frozen=True)
 class Copied:
-    """How a database was copied, as far as the server shows it, and how long it took."""
+    """How a database was copied, as far as the server shows it, how long it took, and the server of its own, if any."""
 
     method: str
     seconds: float
+    instance: Instance | None = None
 
 
 @dataclass(frozen=True)
 class Taken:
     """What runs of this site have left on a server for one clone: its role, and databases that are it or its remains.
 
-    `built` is None where there is no complete clone.
+    `built` is None where there is no complete clone. `is_down`: it has a server of its own, which does not answer.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Taken:
     database: str
     built: str | None = None
     databases: tuple[str, ...] = ()
+    is_down: bool = False
 
 
 class Engine(Protocol):
@@ -95,6 +97,9 @@ class Engine(Protocol):
 
     def publish(self, private: str, clone: Clone) -> None:
         """Record the clone and give it its name, in place of one that has it until now."""
+
+    def revive(self, name: str, *, dry_run: bool) -> bool:
+        """Start the clone's own server, if it has one that does not answer; return whether that was so."""
 
     def record(self, clone: Clone) -> None:
         """Record anew what the clone is."""

@@ -138,6 +138,10 @@ class PostgreSQL(Session):
             rename = SQL("ALTER DATABASE {} RENAME TO {}")
             self._session.execute(rename.format(Identifier(private), Identifier(clone.name)))
 
+    def revive(self, name: str, *, dry_run: bool) -> bool:
+        """Do nothing: this server answers."""
+        return False
+
     def record(self, clone: Clone) -> None:
         """Record anew what the clone is."""
         self._comment(clone.name, clone)

@@ -3,22 +3,36 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from urllib.parse import urlsplit
 
 from layersite.database.clone.api import Engine
-from layersite.model.database import Golden, variable_of
+from layersite.model.database import Clone, Golden, variable_of
 from layersite.model.errors import DatabaseError
+from layersite.model.site import Instances
 
-__all__ = ["engine_of", "fetcher", "goldens_of", "list_goldens", "server_of"]
+__all__ = ["address_of", "engine_of", "fetcher", "goldens_of", "list_goldens"]
 
 
 @contextmanager
-def engine_of(database: str, kind: str) -> Iterator[Engine]:
-    """Give a session on the server that holds the clones of `database`; it ends afterwards.
+def engine_of(database: str, kind: str, instances: Instances | None = None) -> Iterator[Engine]:
+    """Give a session on the server that holds the clones of `database`, or their ledger where they are `instances`.
+
+    It ends afterwards.
 
     Raises:
         DatabaseError: its variable is not set, or the server cannot be reached.
     """
-    with _engine(database, kind, variable_of(database, "SERVER")) as engine:
+    variable = variable_of(database, "SERVER")
+    if instances is not None:
+        from layersite.database.mariadb.instance import InstanceClones
+
+        with closing(InstanceClones(_address(database, variable), variable, instances)) as beside:
+            yield beside
+        return
+    with _engine(database, kind, variable) as engine:
+        if any(isinstance(each, Clone) and each.instance for each in engine.records().values()):
+            text = f"clones of `{database}` have servers of their own, and layersite.yaml no longer says where"
+            raise DatabaseError(f"{text}; put its `instances` back until they are gone")
         yield engine
 
 
@@ -31,9 +45,16 @@ def goldens_of(database: str, kind: str) -> Iterator[Engine]:
         yield engine
 
 
-def server_of(database: str) -> str:
-    """Return the URI of the server that holds the clones of `database`. Raises DatabaseError if it is not set."""
-    return _address(database, variable_of(database, "SERVER"))
+def address_of(database: str, kind: str, name: str, instances: Instances | None) -> str:
+    """Return the URI of the clone `name` for who makes clones of `database`. Raises DatabaseError."""
+    uri = _address(database, variable_of(database, "SERVER"))
+    with engine_of(database, kind, instances) as engine:
+        record = engine.records().get(name)
+    if isinstance(record, Clone) and record.instance:
+        from layersite.database.mariadb.host import local
+
+        uri = local(uri, record.instance.port)
+    return urlsplit(uri)._replace(path=f"/{name}").geturl()
 
 
 def list_goldens(database: str, kind: str) -> list[Golden]:
@@ -50,7 +71,8 @@ def fetcher(database: str, kind: str, golden: str) -> Callable[[], None] | None:
         return None
 
     def bring() -> None:
-        with goldens_of(database, kind) as source, engine_of(database, kind) as target:
+        here = variable_of(database, "SERVER")
+        with goldens_of(database, kind) as source, _engine(database, kind, here) as target:
             if kind == "mariadb":
                 from layersite.database.mariadb.clone import MariaDBClones
                 from layersite.database.mariadb.fetch import fetch as fetch_mariadb

@@ -95,12 +95,13 @@ def _refuse_foreign(order: Order, found: object, *, is_there: bool) -> None:
 
 
 def _mend(engine: Engine, order: Order, *, dry_run: bool) -> bool:
-    """Take away what a killed run left beside the clone, and give it its role back; return whether it was so."""
+    """Take away what a killed run left beside the clone, give it role and server back; return whether it was so."""
     private = private_name(order.name, order.prefix)
     is_littered = engine.has(private)
     if is_littered and not dry_run:
         engine.drop(private)
-    return is_littered or (not dry_run and engine.ensure_role(order))
+    is_lacking = not dry_run and engine.ensure_role(order)
+    return engine.revive(order.name, dry_run=dry_run) or is_littered or is_lacking
 
 
 def _make(engine: Engine, order: Order, first: str = "") -> Clone:
@@ -109,7 +110,9 @@ def _make(engine: Engine, order: Order, first: str = "") -> Clone:
     engine.ensure_role(order)
     copied = engine.copy(order.golden, private, order.name)
     engine.hand_over(private, order.name, order.quiet if order.golden else Quiet())
-    clone = _planned(order).model_copy(update={"method": first + copied.method, "seconds": copied.seconds})
+    method = first + copied.method
+    update = {"method": method, "seconds": copied.seconds, "instance": copied.instance}
+    clone = _planned(order).model_copy(update=update)
     engine.publish(private, clone)
     return clone
 

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager, suppress
 from layersite.database.clone.api import EMPTY, Copied, Order, Taken, private_name
 from layersite.database.ledger import Record, Role
 from layersite.database.mariadb import ledger
-from layersite.database.mariadb.connect import Session, identifier
+from layersite.database.mariadb.connect import Session, identifier, literal
 from layersite.database.mariadb.copy import copy_tables
-from layersite.database.mariadb.ddl import move, read_definition
+from layersite.database.mariadb.ddl import Definition, move, read_definition
 from layersite.database.mariadb.passwords import of_mariadb, of_mysql
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone
@@ -109,12 +109,20 @@ class MariaDBClones:
             found = read_definition(source)
         self.drop(clone.name)
         ledger.begin(self.session, clone.name)
-        move(self.session, private, clone.name, found, identifier(clone.name))
-        # In a grant, `_` and `%` stand for any character: without the backslash a role would enter its neighbours.
-        pattern = clone.name.replace("_", "\\_")
-        self.session.ask(f"GRANT ALL ON {identifier(pattern)}.* TO {identifier(clone.name)}")
+        self.give(private, clone.name, found)
         ledger.write(self.session, clone.name, clone)
         ledger.forget(self.session, private)
+
+    def give(self, private: str, name: str, definition: Definition) -> None:
+        """Give the copy its name, with all of `definition`, and hand it to the user of that name."""
+        move(self.session, private, name, definition, identifier(name))
+        # In a grant, `_` and `%` stand for any character: without the backslash a role would enter its neighbours.
+        pattern = name.replace("_", "\\_")
+        self.session.ask(f"GRANT ALL ON {identifier(pattern)}.* TO {identifier(name)}")
+
+    def revive(self, name: str, *, dry_run: bool) -> bool:
+        """Do nothing: this server answers."""
+        return False
 
     def record(self, clone: Clone) -> None:
         """Record anew what the clone is."""
@@ -130,12 +138,13 @@ class MariaDBClones:
 
     def set_password(self, name: str, password: str) -> None:
         """Let the user `name` sign in with `password`, which the server gets to see only as a hash."""
-        way, kept = (
-            ("WITH caching_sha2_password AS", of_mysql(password))
-            if self.session.is_mysql
-            else ("BY PASSWORD", of_mariadb(password))
-        )
-        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED {way} %s ACCOUNT UNLOCK", kept)
+        self.session.ask(f"ALTER USER {identifier(name)} IDENTIFIED {self.verifier(password)} ACCOUNT UNLOCK")
+
+    def verifier(self, password: str) -> str:
+        """Return how this server is told of a password without seeing it."""
+        if self.session.is_mysql:
+            return f"WITH caching_sha2_password AS {literal(of_mysql(password))}"
+        return f"BY PASSWORD {literal(of_mariadb(password))}"
 
     def drop(self, name: str) -> None:
         """Remove the database `name`, whoever is connected to it, if it is there."""

@@ -12,13 +12,13 @@ from layersite.database.mariadb import ledger
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.connect import Session
 from layersite.database.mariadb.copy import carry
-from layersite.database.mariadb.ddl import move, read_definition
+from layersite.database.mariadb.ddl import Definition, move, read_definition
 from layersite.database.mariadb.describe import read_schema
 from layersite.database.schema import Relation
 from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "load"]
 
 _PATIENCE = 3600
 _AT_ONCE = 4
@@ -41,16 +41,7 @@ def fetch(source: MariaDBClones, target: MariaDBClones, golden: str) -> None:
             if name == private or name.rpartition("_")[0] == golden.rpartition("_")[0]:
                 target.drop(name)
         ledger.begin(target.session, private)
-        with closing(source.session.another(golden)) as there:
-            definition = read_definition(there)
-            definition.make_database(target.session, private)
-            with closing(target.session.another(private)) as here:
-                definition.make_tables(here)
-                relations = read_schema(there).relations
-                with ThreadPoolExecutor(_AT_ONCE) as pool:
-                    list(pool.map(lambda table: _carry(there, here, relations[table]), definition.tables))
-                definition.add_keys(here)
-                definition.analyze(here)
+        definition = load(source, target, golden, private)
         ledger.begin(target.session, golden)
         move(target.session, private, golden, definition)
         attested = ledger.attestation(source.session, golden)
@@ -58,6 +49,21 @@ def fetch(source: MariaDBClones, target: MariaDBClones, golden: str) -> None:
         ledger.forget(target.session, private)
         for name in replaced(target.records(), record):
             target.drop(name)
+
+
+def load(source: MariaDBClones, target: MariaDBClones, golden: str, private: str) -> Definition:
+    """Make the database `private` of `target` with the golden's tables, and return the golden's definition."""
+    with closing(source.session.another(golden)) as there:
+        definition = read_definition(there)
+        definition.make_database(target.session, private)
+        with closing(target.session.another(private)) as here:
+            definition.make_tables(here)
+            relations = read_schema(there).relations
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                list(pool.map(lambda table: _carry(there, here, relations[table]), definition.tables))
+            definition.add_keys(here)
+            definition.analyze(here)
+    return definition
 
 
 def _carry(source: Session, target: Session, relation: Relation) -> None:

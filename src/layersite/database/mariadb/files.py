@@ -12,7 +12,7 @@ from pathlib import Path
 
 from layersite.database.mariadb.connect import Session, identifier
 
-__all__ = ["copy_files"]
+__all__ = ["clone_file", "copy_files"]
 
 _PATIENCE = 3600
 """How many seconds clones wait for others of the same golden to have copied their files."""
@@ -50,7 +50,7 @@ def copy_files(source: Session, target: Session, tables: Sequence[str], folder: 
     try:
         for path in (folder / source.database).glob("*.cfg"):
             for each in (path, path.with_suffix(".ibd")):
-                _clone_file(each, folder / target.database / f"{renamed.get(path.stem, path.stem)}{each.suffix}")
+                clone_file(each, folder / target.database / f"{renamed.get(path.stem, path.stem)}{each.suffix}")
     finally:
         source.ask("UNLOCK TABLES")
     for name in whole:
@@ -80,16 +80,19 @@ def _make_tables(target: Session, parts: Sequence[_Partition]) -> None:
             target.ask(f"CREATE TABLE {other} LIKE {first}")
 
 
-def _clone_file(path: Path, to: Path) -> None:
-    """Copy a file as its owner's, by reference where the file system knows that."""
+def clone_file(path: Path, to: Path) -> bool:
+    """Copy a file as its owner's, by reference where the file system knows that; return whether it did."""
     import fcntl
 
     with path.open("rb") as source, to.open("wb") as target:
         try:
             fcntl.ioctl(target, 0x40049409, source.fileno())  # FICLONE
+            is_shared = True
         except OSError:
             shutil.copyfileobj(source, target, 1 << 20)
+            is_shared = False
     owner = path.stat()
     to.chmod(0o660)
     if os.geteuid() == 0:
         os.chown(to, owner.st_uid, owner.st_gid)
+    return is_shared

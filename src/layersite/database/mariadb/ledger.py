@@ -13,13 +13,25 @@ from layersite.database.mariadb.connect import Session, identifier
 from layersite.model.database import Clone, Golden
 from layersite.model.yaml import Yaml
 
-__all__ = ["attestation", "begin", "begun", "entries", "forget", "remove", "users", "write"]
+__all__ = [
+    "attestation",
+    "begin",
+    "begun",
+    "claim",
+    "entries",
+    "forget",
+    "has_claimed",
+    "remove",
+    "users",
+    "write",
+]
 
 _PLACE = "`layersite`.`ledger`"
 _MAKE = (
     "CREATE DATABASE IF NOT EXISTS `layersite` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     f"CREATE TABLE IF NOT EXISTS {_PLACE} (kind ENUM ('database', 'user') NOT NULL, name VARCHAR(80) NOT NULL,"
     " record LONGTEXT, PRIMARY KEY (kind, name)) ENGINE=InnoDB",
+    "CREATE TABLE IF NOT EXISTS `layersite`.`folder` (mark VARCHAR(80) PRIMARY KEY) ENGINE=InnoDB",
 )
 _DATABASES = f"SELECT l.name, l.record FROM {_PLACE} l JOIN information_schema.schemata s ON s.schema_name = l.name"
 _USERS = f"SELECT name, record FROM {_PLACE} WHERE kind = 'user'"
@@ -74,6 +86,20 @@ def begun(session: Session) -> set[str]:
         else []
     )
     return {str(name) for (name,) in rows}
+
+
+def claim(session: Session, mark: str) -> None:
+    """Note that the folder with this mark is for servers of this one's clones."""
+    for sql in _MAKE:
+        session.ask(sql)
+    session.ask("INSERT IGNORE INTO `layersite`.`folder` (mark) VALUES (%s)", mark)
+
+
+def has_claimed(session: Session, mark: str) -> bool:
+    """Whether the folder with this mark is for servers of this one's clones."""
+    for sql in _MAKE:
+        session.ask(sql)
+    return bool(session.ask("SELECT mark FROM `layersite`.`folder` WHERE mark = %s", mark))
 
 
 def attestation(session: Session, name: str) -> Attestation | None:

@@ -2,7 +2,7 @@
 
 from layersite.model.site.argocd import ArgoCD, RepositoryCredentials
 from layersite.model.site.cluster import Baseline, Cluster, Exposure, Limits
-from layersite.model.site.database import Cidr, Database, Migrations
+from layersite.model.site.database import Cidr, Database, Instances, Migrations
 from layersite.model.site.file import SITE_FILE, Images, Provision, Safety, Site, Waves, database_of, load_site
 from layersite.model.site.forge import EnvironmentsRepository, Forge, Repository
 
@@ -17,6 +17,7 @@ __all__ = [
     "Exposure",
     "Forge",
     "Images",
+    "Instances",
     "Limits",
     "Migrations",
     "Provision",
