@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from layersite.database.fit import of_postgresql, read_applied, read_history
+from layersite.database.fit import Step, of_postgresql, read_applied, read_history
 from layersite.database.fit.squawk import warnings
 from layersite.model.errors import DatabaseError
 from tests.database.server import Server
@@ -114,7 +114,31 @@ def test_what_alembic_itself_has_applied_is_what_is_pending_no_more(postgres: Se
 def test_squawk_warns_of_what_locks_and_breaks() -> None:
     bad = "ALTER TABLE users ADD COLUMN age bigint NOT NULL;\nDROP TABLE old;\n"
     files = {"db/2.sql": bad, "db/1.sql": bad, "db/3.rb": "drop_table", "db/4.sql": "SELECT 1;\n"}
-    said = warnings(files, ["db/2.sql", "db/3.rb", "db/4.sql"])
+    said = warnings(files, [Step(name, name) for name in ("db/2.sql", "db/3.rb", "db/4.sql")])
     assert any(line.startswith("`db/2.sql:1`: ") and line.endswith("(adding-required-field)") for line in said)
     assert any(line.startswith("`db/2.sql:2`: ") and line.endswith("(ban-drop-table)") for line in said)
     assert {line.split(":")[0] for line in said} == {"`db/2.sql"}
+
+
+GOOSE = "-- +goose Up\nALTER TABLE a ADD COLUMN b int NOT NULL;\n-- +goose Down\nDROP TABLE a;\n"
+LIQUIBASE = (
+    "--liquibase formatted sql\n--changeset ann:1\nDROP TABLE old;\n"
+    "--changeset ann:2\nALTER TABLE a ADD COLUMN b int NOT NULL;\n--changeset ann:3\nDROP TABLE older;\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("tool", "file", "text", "ledger", "lines"),
+    [
+        ("goose", "1_a.sql", GOOSE, (), {"2"}),
+        ("liquibase", "log.sql", LIQUIBASE, ("log.sql::1::ann", "log.sql::3::ann"), {"5"}),
+        ("liquibase", "log.sql", LIQUIBASE, ("log.sql::1::ann",), {"5", "7"}),
+    ],
+    ids=["way back", "one of many", "two of many"],
+)
+def test_squawk_warns_of_what_is_new_in_a_file_alone(
+    tool: str, file: str, text: str, ledger: tuple[str, ...], lines: set[str]
+) -> None:
+    history = read_history(tool, {file: text})
+    said = warnings({file: text}, [history.steps[name] for name in history.pending(ledger)])
+    assert {line.split(":")[1].strip("`") for line in said if "(require-timeout" not in line} == lines

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from layersite.database.fit import of_postgresql, read_applied, read_history
+from layersite.database.fit import read_history
 from layersite.model.errors import DatabaseError
+from tests.database.ledgers import applied, files
 from tests.database.server import Server
 from tests.testbed.programs import binary
 
@@ -38,15 +39,6 @@ for command in sys.argv[1:]:
     call_command(*command.split(), verbosity=0)
 """
 Django = Callable[..., None]
-
-
-def files(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
-
-
-def applied(server: Server, database: str, tool: str) -> tuple[str, ...]:
-    with server.connect(database) as connection:
-        return read_applied(of_postgresql(connection), tool)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from layersite.model.errors import DatabaseError, ForgeError, ToolError
 from layersite.model.site import Database, Migrations, Site
 
 if TYPE_CHECKING:  # reading migrations brings every tool's reader along
-    from layersite.database.fit import Fit, History
+    from layersite.database.fit import Fit, History, Step
 
 __all__ = ["Chooser", "Trees"]
 
@@ -137,13 +137,13 @@ def _member(migrations: Migrations | None, members: Sequence[Member]) -> Member 
 
 
 def _suited(fit: "Fit", brought: _Brought) -> Suited:
-    new = [brought.history.steps[name].file for name in fit.pending]
+    new = [brought.history.steps[name] for name in fit.pending]
     warned = _warnings(brought.files, new) if fit.golden and fit.golden.engine == "postgresql" else ()
     return Suited(fit.golden, (*([fit.reason] if fit.reason else []), *warned))
 
 
-def _warnings(files: Mapping[str, str], new: Sequence[str]) -> tuple[str, ...]:
-    """Return what squawk says of the `new` ones of `files`; that it says nothing keeps no environment from anybody."""
+def _warnings(files: Mapping[str, str], new: "Sequence[Step]") -> tuple[str, ...]:
+    """Return what squawk says of the `new` steps in `files`; that it says nothing keeps no environment from anybody."""
     from layersite.database.fit.squawk import warnings
 
     try:

@@ -213,8 +213,13 @@ class TestFlyway:
         history = sql("flyway", "V1_10__c.sql", "V1.9__b.sql", "V1_02.0__a.sql")
         assert list(history.steps) == ["1.2", "1.9", "1.10"]
 
-    def test_a_baseline_stands_for_everything_below(self) -> None:
-        assert choose([golden("<=2")], LINEAR["flyway"]).pending == ("3",)
+    @pytest.mark.parametrize("kind", ["BASELINE", "SQL_BASELINE"])
+    def test_a_baseline_stands_for_everything_below(self, kind: str) -> None:
+        applied = read_applied(lambda query: [("2", kind, 7, True, "B2__all.sql")], "flyway")
+        assert choose([golden(*applied)], LINEAR["flyway"]).pending == ("3",)
+
+    def test_the_settings_of_a_script_are_no_script(self) -> None:
+        assert list(sql("flyway", "V1__a.sql", "V1__a.sql.conf").steps) == ["1"]
 
 
 class TestLiquibase:
@@ -246,6 +251,49 @@ class TestLiquibase:
         assert choose([golden("a/1.sql::1::ann")], history).pending == ("b/1.sql::1::ann",)
         assert choose([golden("1.sql::1::ann")], history).kind == "refused"
 
+    @pytest.mark.parametrize(
+        ("name", "text", "expected"),
+        [
+            ("a.sql", "--liquibase formatted sql\n--changeset John Doe:1\n", "a.sql::1::John Doe"),
+            ("a.sql", "\ufeff-- liquibase formatted sql\r\n\t--\tchangeset\tann:ü\r\n", "a.sql::ü::ann"),
+            ("a.sql", "--liquibase formatted sql logicalFilePath:l\n--changeset a:1 logicalFilePath:m\n", "l::1::a"),
+            ("a.sql", "--liquibase formatted sql\n--changeset a:1 logicalFilePath:m\n", "m::1::a"),
+            (
+                "a.xml",
+                "<databaseChangeLog logicalFilePath='l'><changeSet id='1' author='a'/></databaseChangeLog>",
+                "l::1::a",
+            ),
+            ("a.yaml", "databaseChangeLog:\n- changeSet: {id: 1, author: a}\n- logicalFilePath: late\n", "late::1::a"),
+            ("a.yaml", "databaseChangeLog:\n- changeSet: {id: 007, author: yes}\n", "a.yaml::7::true"),
+            ("a.yaml", "databaseChangeLog:\n- changeSet: {id: 20260101.1, author: a}\n", "a.yaml::2.02601011E7::a"),
+            ("a.yaml", "databaseChangeLog:\n- changeSet: {id: 1.10, author: a}\n", "a.yaml::1.1::a"),
+        ],
+        ids=["spaces", "bytes", "whole file", "one of a file", "xml", "late", "words", "large", "fraction"],
+    )
+    def test_a_change_set_is_called_what_liquibase_calls_it(self, name: str, text: str, expected: str) -> None:
+        assert list(read_history("liquibase", {name: text}).steps) == [expected]
+
+    @pytest.mark.parametrize(
+        ("include", "expected"),
+        [
+            ("<include file='one.sql' relativeToChangelogFile='true'/>", ["db/one.sql::raw::includeAll"]),
+            ("<include file='../db/./one.sql' relativeToChangelogFile='true'/>", ["db/one.sql::raw::includeAll"]),
+            ("<include file='one.sql'/>", ["db/one.sql::raw::includeAll"]),
+            ("<include file='classpath:/db/one.sql'/>", ["db/one.sql::raw::includeAll"]),
+            ("<include file='db/one.sql' logicalFilePath='l'/>", ["db/one.sql::raw::includeAll"]),
+            ("<includeAll path='sub/' relativeToChangelogFile='true'/>", ["db/sub/deep/two.sql::raw::includeAll"]),
+            ("<includeAll path='db/sub/deep'/>", ["db/sub/deep/two.sql::raw::includeAll"]),
+            ("<include file='two.sql' relativeToChangelogFile='true'/>", []),
+        ],
+    )
+    def test_sql_without_change_sets_is_one_where_it_is_included(self, include: str, expected: list[str]) -> None:
+        files = {
+            "db/root.xml": f"<databaseChangeLog>{include}</databaseChangeLog>",
+            "db/one.sql": "select 1;",
+            "db/sub/deep/two.sql": "select 2;",
+        }
+        assert list(read_history("liquibase", files).steps) == expected
+
     def test_a_document_type_is_refused(self) -> None:
         bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><databaseChangeLog>&b;</databaseChangeLog>'
         with pytest.raises(InvalidInputError, match=r"1\.xml:1: has a document type"):
@@ -273,6 +321,10 @@ ALEMBIC = {"v/a.py": revision("a", None), "v/mine.py": revision("mine", "a")}
 GOOSE = {"1_a.sql": "select 1;", "3_mine.sql": "select 3;"}
 MIGRATE = {"1_a.up.sql": "select 1;", "3_mine.up.sql": "select 3;", "3_mine.down.sql": "select 3;"}
 CHANGELOG = {"log.sql": "--liquibase formatted sql\n--changeset ann:1\nselect 1;\n"}
+LOG = (
+    "<databaseChangeLog>\n<changeSet id='1' author='a'><sql>select 1</sql></changeSet>\n<!-- -->\n"
+    "<changeSet id='2' author='a'>\n<sql>select 2</sql>\n</changeSet>\n</databaseChangeLog>"
+)
 MORE = CHANGELOG["log.sql"] + "--changeset ann:2\nselect 2;\n"
 
 
@@ -296,6 +348,12 @@ MORE = CHANGELOG["log.sql"] + "--changeset ann:2\nselect 2;\n"
         ),
         ("alembic", ("a",), ALEMBIC, {"v/mine.py": None, "v/renamed.py": ALEMBIC["v/mine.py"]}, None),
         ("liquibase", (), CHANGELOG, {"log.sql": MORE}, None),
+        ("liquibase", (), {"log.sql": MORE}, {"log.sql": MORE.replace("2;", "3;")}, "`log.sql` as it was"),
+        ("liquibase", ("log.sql::2::ann",), {"log.sql": MORE}, {"log.sql": MORE.replace("2;", "3;")}, None),
+        ("liquibase", (), {"log.xml": LOG}, {"log.xml": LOG.replace("2<", "3<")}, "`log.xml` as it was"),
+        ("liquibase", ("log.xml::2::a",), {"log.xml": LOG}, {"log.xml": LOG.replace("2<", "3<")}, None),
+        ("liquibase", (), {"log.xml": LOG}, {"log.xml": LOG.replace("<!-- -->", "<!-- more -->")}, None),
+        ("goose", (), GOOSE, {"3_mine.sql": "select 3;\n-- +goose Down\nselect 0;"}, None),
         ("liquibase", (), {"log.sql": MORE}, CHANGELOG, "`log.sql`, which the change no longer has"),
     ],
 )

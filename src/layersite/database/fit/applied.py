@@ -1,6 +1,7 @@
 """What a live database has applied: the ledger that its migration tool keeps in a table."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,12 +41,16 @@ def of_postgresql(connection: "Connection") -> Query:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The table in which a tool keeps what it has applied, its columns in the order to ask for, and what they mean."""
+    """The table in which a tool keeps what it has applied, its columns in the order to ask for, and what they mean.
+
+    `other` is what the table is called where MariaDB or MySQL tell small letters from capitals.
+    """
 
     table: str
     columns: str
     order: str
     read: Callable[[Rows], Iterator[str]]
+    other: str | None = None
 
 
 def read_applied(query: Query, tool: str, table: str | None = None) -> tuple[str, ...]:
@@ -55,14 +60,13 @@ def read_applied(query: Query, tool: str, table: str | None = None) -> tuple[str
         DatabaseError: there is no such ledger, or a migration failed half-way and is waiting for a person.
     """
     ledger = LEDGERS[tool]
-    table = table or ledger.table
-    try:
-        rows = query(f"SELECT {ledger.columns} FROM {table} ORDER BY {ledger.order}")
-    except DatabaseError as error:
-        raise DatabaseError(
-            f"the database has no ledger of {tool} in `{table}`; see `migrations` in layersite.yaml, and whether the "
-            f"role may read it"
-        ) from error
+    for name in [table] if table else filter(None, (ledger.table, ledger.other)):
+        with suppress(DatabaseError):
+            rows = query(f"SELECT {ledger.columns} FROM {name} ORDER BY {ledger.order}")
+            break
+    else:
+        text = f"the database has no ledger of {tool} in `{table or ledger.table}`"
+        raise DatabaseError(f"{text}; see `migrations` in layersite.yaml, and whether the role may read it")
     return tuple(ledger.read(rows))
 
 
@@ -91,7 +95,7 @@ def _flyway(rows: Rows) -> Iterator[str]:
             raise _halted("flyway", script, "run `flyway repair` there")
         if version is not None:
             name = flyway_version(version)
-            sign = UP_TO if kind == "BASELINE" else ""
+            sign = UP_TO if kind.endswith("BASELINE") else ""
             found[name] = f"{sign}{name}" if sign or checksum is None else f"{name}#{checksum}"
             if kind == "DELETE" or kind.startswith("UNDO"):
                 del found[name]
@@ -129,7 +133,9 @@ LEDGERS: Mapping[str, Ledger] = {
     "flyway": Ledger("flyway_schema_history", "version, type, checksum, success, script", "installed_rank", _flyway),
     "golang-migrate": Ledger("schema_migrations", "version, dirty", "version", _golang_migrate),
     "goose": Ledger("goose_db_version", "version_id, is_applied", "id", _goose),
-    "liquibase": Ledger("databasechangelog", "filename, id, author", "orderexecuted", _liquibase),
+    "liquibase": Ledger(
+        "databasechangelog", "filename, id, author", "orderexecuted", _liquibase, other="DATABASECHANGELOG"
+    ),
     "prisma": Ledger("_prisma_migrations", "migration_name, finished_at, rolled_back_at", "started_at", _prisma),
     "rails": Ledger("schema_migrations", "version", "version", _plain),
 }

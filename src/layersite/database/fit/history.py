@@ -12,12 +12,25 @@ UP_TO = "<="
 
 @dataclass(frozen=True)
 class Step:
-    """One migration: what a ledger calls it, its file, what it comes after, and what it stands for once squashed."""
+    """One migration: what a ledger calls it, its file, what it comes after, and what it stands for once squashed.
+
+    `lines`: the first of its lines in its file, and the first that is not its own.
+    """
 
     name: str
     file: str
     after: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
+    lines: tuple[int, int | None] = (0, None)
+
+    @property
+    def is_whole_file(self) -> bool:
+        """Whether which lines of its file are its own is not known."""
+        return self.lines == (0, None)
+
+    def text(self, files: Mapping[str, str]) -> str:
+        """Return what `files` have of it."""
+        return "\n".join(files[self.file].split("\n")[slice(*self.lines)]).rstrip()
 
 
 @dataclass(frozen=True)

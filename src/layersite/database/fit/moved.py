@@ -13,7 +13,7 @@ def taken_back(
 ) -> str | None:
     """Say what a database made with `applied`, which may have followed the `old` history since, has too much of.
 
-    A file that holds several migrations is compared by their names alone, for more are added to it.
+    Where a file holds several migrations and it is not known which lines are whose, they are compared by name alone.
     """
     if obstacle := new.obstacle(applied):
         return obstacle
@@ -22,7 +22,8 @@ def taken_back(
         before, after = old.steps[name], new.steps.get(name)
         if after is None:
             return f"it may have applied `{before.file}`, which the change no longer has"
-        is_edited = count[before.file] <= 2 and old_files[before.file] != new_files[after.file]
+        is_told_apart = count[before.file] <= 2 or not before.is_whole_file
+        is_edited = is_told_apart and before.text(old_files) != after.text(new_files)
         if is_edited or before.after != after.after:
             return f"it may have applied `{before.file}` as it was before the change edited it or what it comes after"
     return None

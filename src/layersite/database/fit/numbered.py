@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from layersite.database.fit.history import History, Step
 from layersite.model.errors import InvalidInputError, Problem
@@ -10,9 +11,12 @@ from layersite.model.errors import InvalidInputError, Problem
 __all__ = ["flyway_version", "read_flyway", "read_golang_migrate", "read_goose", "read_prisma", "read_rails"]
 
 
+_GOOSE_DOWN = re.compile(r"(?mi)^--\s*\+goose\s+down\b")
+
+
 def read_flyway(files: Mapping[str, str]) -> History:
     """Read versioned migrations with their checksums; repeatable ones run whenever they change and decide nothing."""
-    steps = _chain(files, r"(?:^|/)V(\d+(?:[._]\d+)*)__[^/]*\.\w+$", flyway_version)
+    steps = _chain(files, r"(?:^|/)V(\d+(?:[._]\d+)*)__[^/]*\.(?!conf$)\w+$", flyway_version)
     sums = {name: _flyway_checksum(files[step.file]) for name, step in steps.items() if step.file.endswith(".sql")}
     return History(steps, checksums=sums)
 
@@ -23,8 +27,10 @@ def read_rails(files: Mapping[str, str]) -> History:
 
 
 def read_goose(files: Mapping[str, str]) -> History:
-    """Read goose's migrations in SQL and Go."""
-    return History(_chain(files, r"(?:^|/)(\d+)_[^/]*(?<!_test)\.(?:sql|go)$", _number))
+    """Read goose's migrations in SQL and Go; what they do on the way back is left aside."""
+    steps = _chain(files, r"(?:^|/)(\d+)_[^/]*(?<!_test)\.(?:sql|go)$", _number)
+    ends = {name: _GOOSE_DOWN.search(files[step.file]) for name, step in steps.items()}
+    return History({name: replace(step, lines=(0, _line(ends[name]))) for name, step in steps.items()})
 
 
 def read_golang_migrate(files: Mapping[str, str]) -> History:
@@ -43,6 +49,10 @@ def flyway_version(text: str) -> str:
     while len(parts) > 1 and parts[-1] == "0":
         parts.pop()
     return ".".join(parts)
+
+
+def _line(found: re.Match[str] | None) -> int | None:
+    return found.string.count("\n", 0, found.start()) if found else None
 
 
 def _number(text: str) -> str:

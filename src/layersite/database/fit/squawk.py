@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
+from layersite.database.fit.history import Step
 from layersite.process import CommandError, run
 
 __all__ = ["warnings"]
@@ -18,15 +19,20 @@ class _Finding(BaseModel):
     help: str | None = None
 
 
-def warnings(files: Mapping[str, str], new: Iterable[str]) -> tuple[str, ...]:
-    """Return squawk's findings on those of `files` that are `new` and in SQL, each as one line of text.
+def warnings(files: Mapping[str, str], new: Iterable[Step]) -> tuple[str, ...]:
+    """Return squawk's findings on what is `new` and in SQL, each as one line of text.
 
     A migration that a tool makes in another language is not looked at. Raises ToolError.
     """
-    return tuple(line for file in sorted(new) if file.endswith(".sql") for line in _look(file, files[file]))
+    lines: dict[str, set[int]] = {}
+    for step in new:
+        if step.file.endswith(".sql"):
+            every = range(files[step.file].count("\n") + 1)
+            lines.setdefault(step.file, set()).update(every[slice(*step.lines)])
+    return tuple(line for file in sorted(lines) for line in _look(file, files[file], lines[file]))
 
 
-def _look(file: str, sql: str) -> list[str]:
+def _look(file: str, sql: str, lines: set[int]) -> list[str]:
     squawk = Path(sysconfig.get_path("scripts")) / "squawk"
     argv = [str(squawk), "--reporter=json", f"--stdin-filepath={file}"]
     try:
@@ -36,6 +42,7 @@ def _look(file: str, sql: str) -> list[str]:
             raise
         said = error.stdout.encode()
     found = TypeAdapter(list[_Finding]).validate_json(said)
+    found = [each for each in found if each.line in lines]
     return [f"`{file}:{each.line + 1}`: {_one_line(each)} ({each.rule_name})" for each in found]
 
 
