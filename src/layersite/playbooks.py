@@ -152,7 +152,6 @@ class Playbooks:
         with private_folder() as folder:
             result, variables = folder / "result.json", folder / "variables.json"
             all_of_them = {**settings, "environments": environments, "result": str(result)}
-            variables.touch(0o600)
             variables.write_text(json.dumps({f"{role}_{key}": value for key, value in all_of_them.items()}), "utf-8")
             environment = self._environment(folder)
             command = shutil.which("ansible-playbook", path=environment["PATH"])

@@ -91,9 +91,9 @@ class Server:
 
 
 @contextmanager
-def running(programs: Path, *settings: str) -> Iterator[Server]:
-    """Give a server of the given `programs` with `settings` such as `wal_level=minimal`; it goes afterwards."""
-    folder = _folder()
+def running(programs: Path, *settings: str, place: Path | None = None) -> Iterator[Server]:
+    """Give a server of the given `programs` with `settings` such as `wal_level=minimal`, in `place`; it goes again."""
+    folder = _folder(place)
     programs = _within_reach(programs, folder)
     password = secrets.token_hex(12)
     (folder / "password").write_text(password, encoding="utf-8")
@@ -127,9 +127,9 @@ def copy_programs(programs: Path, folder: Path) -> Path:
     return folder / programs.relative_to(site)
 
 
-def _folder() -> Path:
+def _folder(place: Path | None = None) -> Path:
     """Return a new folder of the user as whom servers run."""
-    folder = Path(tempfile.mkdtemp(prefix="layersite-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="layersite-postgres-", dir=place))
     if os.geteuid() == 0:
         os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
     return folder

@@ -36,28 +36,25 @@ def clone(server: Server, sql: str = LARGE) -> tuple[str, int]:
         return made.method, shutil.disk_usage(server.data).used - before
 
 
-def test_on_a_file_system_with_reflinks_a_clone_takes_no_room(reflinks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(reflinks))
-    with running(EMBEDDED) as server:
+def test_on_a_file_system_with_reflinks_a_clone_takes_no_room(reflinks: Path) -> None:
+    with running(EMBEDDED, place=reflinks) as server:
         large, medium = clone(server), clone(server, MEDIUM)
     assert (large[0], medium[0]) == ("reflink", "reflink")
     assert max(large[1], medium[1]) < 40_000_000
 
 
-def test_without_reflinks_the_same_server_says_that_it_copied(reflinks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_reflinks_the_same_server_says_that_it_copied(reflinks: Path) -> None:
     subprocess.run(["umount", str(reflinks)], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(reflinks)], check=True)
     reflinks.chmod(0o755)
-    monkeypatch.setattr(tempfile, "tempdir", str(reflinks))
-    with running(EMBEDDED) as server:
+    with running(EMBEDDED, place=reflinks) as server:
         method, grown = clone(server)
     assert method == "file copy"
     assert grown > 150_000_000
 
 
-def test_whoever_may_not_read_the_count_claims_nothing(reflinks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(reflinks))
-    with running(EMBEDDED) as server:
+def test_whoever_may_not_read_the_count_claims_nothing(reflinks: Path) -> None:
+    with running(EMBEDDED, place=reflinks) as server:
         with server.connect() as admin:
             admin.execute("CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'keeper'")
         golden = publish(server, LARGE, owner="keeper")

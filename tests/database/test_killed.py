@@ -1,7 +1,7 @@
 """A build that is killed leaves nothing that anyone can use, and the next one puts everything right."""
 
+import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ def build_at(uri: str, wished: Wish) -> None:
 
 def build_of(uri: str, wished: Wish, folder: Path) -> None:
     assert isinstance(wished.engine, PostgreSQL)
-    tempfile.tempdir = str(folder)
+    os.environ["TMPDIR"] = str(folder)
     build(replace(wished, engine=replace(wished.engine, source=uri)), datetime.now(UTC), lambda _: None)
 
 

@@ -13,12 +13,15 @@ from layersite.database.clone import Order, admit, provide, reap
 from layersite.database.mariadb import ledger
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.connect import Session
+from layersite.database.mariadb.copy import Reach, reaches
 from layersite.model.contract import Quiet
 from layersite.model.database import Clone, Golden
 from layersite.model.errors import DatabaseError
 from tests.database.mariadb import MariaDBServer, running_mariadb
 
 _NUMBERS = itertools.count()
+REACHES: dict[str, Reach] = {"tablespace files": reaches, "rows": lambda _: False}
+"""By way what this program can reach: the server's files, or none of them, as from another machine."""
 SHOP = """
 CREATE TABLE customer (id int PRIMARY KEY AUTO_INCREMENT, name varchar(60) NOT NULL,
   upper varchar(60) AS (upper(name)));
@@ -71,16 +74,13 @@ def order(golden: Golden) -> Order:
     return Order(f"site-{number}.git", f"t{number}-", "web-1", "shop", golden.name)
 
 
-@pytest.mark.parametrize("way", ["tablespace files", "rows"])
-def test_a_clone_holds_what_its_golden_does_and_is_its_users(
-    mariadb: MariaDBServer, engine: MariaDBClones, order: Order, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if way == "rows":  # as where this program is on another machine than the server
-        monkeypatch.setattr("os.access", lambda *_: False)
-    clone, changed = provide(engine, order)
-    password = admit(engine, order.name, None)
+@pytest.mark.parametrize("way", REACHES)
+def test_a_clone_holds_what_its_golden_does_and_is_its_users(mariadb: MariaDBServer, order: Order, way: str) -> None:
+    with closing(MariaDBClones(mariadb.uri(""), "V", REACHES[way])) as engine:
+        clone, changed = provide(engine, order)
+        password = admit(engine, order.name, None)
+        assert engine.records()[order.name] == clone
     assert (changed, clone.method) == (True, way)
-    assert engine.records()[order.name] == clone
     own = (order.name, order.name, password)
     assert mariadb.ask("SELECT count(*), max(name), max(upper) FROM customer", *own) == [
         (100, "customer 99", "CUSTOMER 99")

@@ -1,36 +1,41 @@
 """What was masked on MariaDB is nowhere: not in files, logs, process lists, output or errors of either server."""
 
 import re
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
+from layersite.database.clone import Order, admit, provide
 from layersite.database.golden.make import Made, subkey
+from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.engine import MariaDB
+from layersite.database.mariadb.fetch import fetch
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
 from tests.database.building import KEY
 from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.test_mariadb_golden import databases, make, wish
+from tests.database.watch import watching
 
 SHOP = """
-CREATE TABLE customer (id int PRIMARY KEY, mail varchar(90), note text, plan varchar(9), KEY (mail));
-INSERT INTO customer SELECT seq, CONCAT('anna', seq, '.mustermann@real.example'),
+CREATE TABLE customer (id int PRIMARY KEY, mail varchar(90), note text, plan varchar(9), number int AUTO_INCREMENT,
+  UNIQUE (number), KEY (mail)) CONNECTION='mysql://app:federated-password@elsewhere/shop';
+INSERT INTO customer (id, mail, note, plan) SELECT seq, CONCAT('anna', seq, '.mustermann@real.example'),
   CONCAT('called anna', seq, '.mustermann'), 'gold' FROM seq_0_to_5000;
 UPDATE customer SET plan = 'silver' WHERE id % 2 = 0;
 ALTER TABLE customer ADD gone varchar(90); UPDATE customer SET gone = mail; ALTER TABLE customer DROP COLUMN gone;
 DELETE FROM customer WHERE id % 10 = 7;
+ALTER TABLE customer AUTO_INCREMENT = 888888;
 ANALYZE TABLE customer PERSISTENT FOR ALL;
 """
 CONTRACT: dict[str, Any] = {
-    "customer": {"id": "keep", "mail": {"mask": "email"}, "note": {"mask": "text"}, "plan": "keep"}
+    "customer": {"id": "keep", "mail": {"mask": "email"}, "note": {"mask": "text"}, "plan": "keep", "number": "keep"}
 }
-RAW = re.compile(rb"anna\d+\.mustermann|real\.example")
+RAW = r"anna\d+\.mustermann|real\.example|federated-password"
 SECRETS = [KEY, subkey(KEY, "mask").hex()]
 _LOGS = (
     "--general-log=1",
@@ -38,40 +43,59 @@ _LOGS = (
     "--slow-query-log=1",
     "--slow-query-log-file=slow.log",
     "--long-query-time=0",
+    "--log-warnings=9",
 )
 
 
-class Watch(threading.Thread):
-    """Collects what others could see while a build runs: statements, and the arguments of every process."""
-
-    def __init__(self, *servers: MariaDBServer) -> None:
-        super().__init__(daemon=True)
-        self.seen: set[str] = set()
-        self.is_over = threading.Event()
-        self._servers = servers
-
-    def run(self) -> None:
-        connections = [server.connect() for server in self._servers]
-        while not self.is_over.is_set():
-            for connection in connections:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT info FROM information_schema.processlist WHERE info IS NOT NULL")
-                    self.seen.update(str(info) for (info,) in cursor.fetchall())
-            for process in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-                except OSError:
-                    continue
-            time.sleep(0.01)
-        for connection in connections:
-            connection.close()
-
-
+@dataclass(frozen=True)
 class Built:
-    """A golden on a server of its own, which has never seen anything else, watched while it was built."""
+    """A golden on a server that has never seen anything else, with clones there and on its source's server.
 
-    def __init__(self, source: MariaDBServer, server: MariaDBServer, made: Made, watch: Watch) -> None:
-        self.source, self.server, self.made, self.watch = source, server, made, watch
+    `seen` is what others saw meanwhile, `passwords` are those of the clones.
+    """
+
+    source: MariaDBServer
+    server: MariaDBServer
+    made: Made
+    seen: set[str]
+    passwords: tuple[str, ...]
+
+    @property
+    def clone(self) -> str:
+        return order(self.made.golden.name).name
+
+    @property
+    def own(self) -> str:
+        """What was logged at the source since the test itself was at work there."""
+        general, slow = (self.source.data.joinpath(f"{name}.log").read_bytes() for name in ("general", "slow"))
+        _, _, own = general.decode("utf-8", "replace").partition("ANALYZE TABLE customer PERSISTENT")
+        return own + slow.decode("utf-8", "replace").partition("ANALYZE TABLE customer PERSISTENT")[2]
+
+
+def order(golden: str) -> Order:
+    return Order("site.git", "leaks-", "web-1", "shop", golden)
+
+
+@contextmanager
+def statements(server: MariaDBServer) -> Iterator[Callable[[], list[str]]]:
+    """Give a look at what the server shows of other sessions."""
+    query = "SELECT info FROM information_schema.processlist WHERE info IS NOT NULL"
+    with server.connect() as connection, connection.cursor() as cursor:
+
+        def look() -> list[str]:
+            cursor.execute(query)
+            return [str(info) for (info,) in cursor.fetchall()]
+
+        yield look
+
+
+def cloned(server: MariaDBServer, other: MariaDBServer, golden: str) -> Iterator[str]:
+    """Clone `golden` on its server, then on another to which it is brought, and give the passwords."""
+    uris = (server.uri(""), other.uri(""))
+    with closing(MariaDBClones(uris[0], "G")) as here, closing(MariaDBClones(uris[1], "V")) as there:
+        for engine, bring in ((here, None), (there, partial(fetch, here, there, golden))):
+            provide(engine, order(golden), fetch=bring)
+            yield admit(engine, order(golden).name, None)
 
 
 @pytest.fixture(scope="module")
@@ -81,51 +105,83 @@ def built() -> Iterator[Built]:
         running_mariadb(*_LOGS, "--log-bin=log-bin", "--server-id=1", "--innodb-undo-tablespaces=3") as server,
     ):
         source.create("shop", SHOP)
-        watch = Watch(source, server)
-        watch.start()
-        made = make(wish(source, server, "shop", CONTRACT))
-        watch.is_over.set()
-        watch.join()
-        yield Built(source, server, made, watch)
+        with statements(source) as there, statements(server) as here, watching(there, here) as seen:
+            made = make(wish(source, server, "shop", CONTRACT))
+            passwords = tuple(cloned(server, source, made.golden.name))
+        yield Built(source, server, made, seen, passwords)
 
 
-def test_no_raw_value_is_in_any_file_of_the_server_of_goldens(built: Built) -> None:
-    tables = ", ".join(name for (name,) in built.server.ask("SHOW TABLES", built.made.golden.name))
-    with built.server.connect(built.made.golden.name) as admin, admin.cursor() as cursor:
-        cursor.execute(f"FLUSH TABLES {tables} FOR EXPORT")
-        files = {path.name: path for path in built.server.folder.rglob("*") if path.is_file()}
-        assert [name for name, path in files.items() if RAW.search(path.read_bytes())] == []
-        assert {"customer.ibd", "ib_logfile0", "ibdata1", "undo001", "log-bin.000001", "general.log", "slow.log"} <= {
-            *files
-        }
-        for name in ("customer.ibd", "ib_logfile0", "log-bin.000001", "general.log", "slow.log"):
-            assert b"@example.com" in files[name].read_bytes(), f"{name} was not written to"
+def test_no_raw_value_the_key_or_a_password_is_in_any_file_of_the_server_of_goldens(built: Built) -> None:
+    wanted = re.compile("|".join([RAW, *SECRETS, *built.passwords]).encode())
+    names = [f"{each}.customer" for each in (built.made.golden.name, built.clone)]
+    with built.server.connect() as admin, admin.cursor() as cursor:
+        cursor.execute(f"FLUSH TABLES {', '.join(names)} FOR EXPORT")
+        files = [path for path in built.server.folder.rglob("*") if path.is_file()]
+        assert [path for path in files if wanted.search(path.read_bytes())] == []
+        assert {"ibdata1", "undo001"} <= {path.name for path in files}
+        for name, count in {
+            "customer.ibd": 2,
+            "ib_logfile0": 1,
+            "log-bin.000001": 1,
+            "general.log": 1,
+            "slow.log": 1,
+        }.items():
+            there = [path for path in files if path.name == name and b"@example.com" in path.read_bytes()]
+            assert len(there) == count, f"{name} was not written to"
 
 
-def test_the_sources_logs_hold_neither_the_key_nor_what_left_it(built: Built) -> None:
-    general, slow = (
-        built.source.data.joinpath(f"{name}.log").read_text("utf-8", "replace") for name in ("general", "slow")
-    )
-    own = general[general.index("ANALYZE TABLE customer PERSISTENT") :]  # before, the test itself was at work
-    assert "information_schema" in own
-    assert [secret for secret in SECRETS if secret in general + slow] == []
-    assert not RAW.search(own.encode())
+def test_neither_the_key_nor_a_password_is_in_any_file_of_the_source(built: Built) -> None:
+    wanted = re.compile("|".join([*SECRETS, *built.passwords, built.server.password]).encode())
+    files = [path for path in built.source.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if wanted.search(path.read_bytes())] == []
+
+
+def test_the_sources_logs_hold_nothing_of_what_left_it(built: Built) -> None:
+    assert "information_schema" in built.own
+    assert "IDENTIFIED BY PASSWORD" in built.own
+    assert not re.search(RAW, built.own)
 
 
 def test_nobody_sees_a_password_or_the_key_meanwhile(built: Built) -> None:
-    assert any("QUOTE(" in each for each in built.watch.seen)
-    hidden = [KEY, built.source.password, built.server.password]
-    assert [each for each in built.watch.seen if any(secret in each for secret in hidden)] == []
+    for statement in ("QUOTE(", "IMPORT TABLESPACE"):
+        assert any(statement in each for each in built.seen), statement
+    hidden = [KEY, built.source.password, built.server.password, *built.passwords]
+    assert [each for each in built.seen if any(secret in each for secret in hidden)] == []
 
 
 def test_no_temporary_file_is_left(built: Built) -> None:
-    names = [path.name for path in built.server.folder.rglob("*") if path.name.startswith(("#sql", "ML", "MY"))]
-    assert names == []
+    files = [path.name for each in (built.source, built.server) for path in each.folder.rglob("*")]
+    assert [name for name in files if name.startswith(("#sql", "ML", "MY"))] == []
 
 
-def test_the_record_of_a_golden_holds_no_value(built: Built) -> None:
-    ((record,),) = built.server.ask("SELECT record FROM layersite.ledger WHERE name LIKE 'golden%'")
-    assert not re.search("mustermann|real.example|example.com", record)
+def test_no_counter_tells_where_that_of_the_source_stands(built: Built) -> None:
+    query = "SELECT max(number) FROM customer UNION ALL SELECT auto_increment - 1 FROM information_schema.tables"
+    for name in (built.made.golden.name, built.clone):
+        found = built.server.ask(f"{query} WHERE table_schema = '{name}' AND table_name = 'customer'", name)
+        assert found == [(5001,), (5001,)]
+
+
+def test_no_record_holds_a_value_the_key_or_a_password(built: Built) -> None:
+    said = "".join(str(row) for row in built.server.ask("SELECT * FROM layersite.ledger"))
+    assert [kind for kind in ("attestation", "golden", "clone", "role") if f'"{kind}"' not in said] == []
+    assert not re.search("|".join(["mustermann|real.example|example.com", *SECRETS, *built.passwords]), said)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("ALTER TABLE t ADD `by` ENUM ('nobody', '{}')", id="label"),
+        pytest.param("ALTER TABLE t MODIFY mail varchar(90) COMMENT 'such as {}'", id="comment"),
+    ],
+)
+def test_a_masked_value_in_the_schema_stops_the_build(mariadb: MariaDBServer, sql: str) -> None:
+    raw = "anna1.mustermann@real.example"
+    mariadb.create(
+        "shop", f"CREATE TABLE t (id int, mail varchar(90)); INSERT INTO t VALUES (1, '{raw}'); {sql.format(raw)}"
+    )
+    with pytest.raises(DatabaseError, match=r"schema: it quotes 1 values of t\.mail") as error:
+        make(wish(mariadb, mariadb, "shop"))
+    assert "mustermann" not in str(error.value)
 
 
 def test_an_error_quotes_no_value(mariadb: MariaDBServer) -> None:

@@ -22,6 +22,7 @@ from tests.database.building import KEY
 from tests.database.instances import ask, instance_settings, running
 from tests.database.mariadb import MariaDBServer
 from tests.database.mysql import KINDS, running_mysql
+from tests.database.test_mariadb_clone import REACHES
 from tests.database.test_mariadb_fixtures import orphans
 from tests.database.test_mariadb_golden import make, wish
 
@@ -152,14 +153,10 @@ def test_a_golden_of_another_server_is_brought(
             assert other.ask(rows, clone.name) == mysql.ask(rows, made.golden.name)
 
 
-@pytest.mark.parametrize("way", ["tablespace files", "rows"])
-def test_a_clone_holds_what_its_golden_does_and_is_its_users(
-    mysql: MariaDBServer, made: Made, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if way == "rows":  # as where this program is on another machine than the server
-        monkeypatch.setattr("os.access", lambda *_: False)
+@pytest.mark.parametrize("way", REACHES)
+def test_a_clone_holds_what_its_golden_does_and_is_its_users(mysql: MariaDBServer, made: Made, way: str) -> None:
     order = Order("site.git", "env-", f"web-{len(way)}", "shop", made.golden.name)
-    with closing(MariaDBClones(mysql.uri(""), "V")) as engine:
+    with closing(MariaDBClones(mysql.uri(""), "V", REACHES[way])) as engine:
         clone, _ = provide(engine, order)
         password = admit(engine, order.name, None)
         assert (clone.method, provide(engine, order), admit(engine, order.name, password)) == (

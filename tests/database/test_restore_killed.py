@@ -1,7 +1,7 @@
 """Bringing a golden from another server may be killed at any statement on either: the next run ends right."""
 
+import os
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -49,7 +49,7 @@ def bring_from(source: str, target: str, golden: str) -> None:
 
 
 def bring_in(source: str, target: str, golden: str, folder: Path) -> None:
-    tempfile.tempdir = str(folder)
+    os.environ["TMPDIR"] = str(folder)
     bring_to(target, source, golden)
 
 

@@ -19,7 +19,7 @@ _MEND = "remove it, or set TMPDIR to another place"
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """Give a new folder of this run's own; it goes afterwards. Raises ToolError: there is no private place for it."""
-    root = Path(tempfile.gettempdir(), f"layersite-{os.geteuid()}")
+    root = Path(os.environ.get("TMPDIR", "/tmp"), f"layersite-{os.geteuid()}")  # noqa: S108  it must be this user's alone
     with suppress(FileExistsError):
         root.mkdir(0o700)
     with ExitStack() as mine:

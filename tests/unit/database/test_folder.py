@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,13 +16,12 @@ PROCESSES = multiprocessing.get_context("spawn")
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path / f"layersite-{os.geteuid()}"
 
 
-def keep(place: str, told: Connection) -> None:
+def keep(told: Connection) -> None:
     """Hold a folder with a file in it until somebody kills us."""
-    tempfile.tempdir = place
     with private_folder() as folder:
         (folder / "dump").write_text("anna@real.example")
         told.send(folder)
@@ -32,7 +30,7 @@ def keep(place: str, told: Connection) -> None:
 
 def test_only_what_a_killed_run_left_goes_with_the_next(root: Path) -> None:
     here, there = PROCESSES.Pipe()
-    holder = PROCESSES.Process(target=keep, args=(str(root.parent), there))
+    holder = PROCESSES.Process(target=keep, args=(there,))
     holder.start()
     held: Path = here.recv()
     assert (root.stat().st_mode & 0o777, held.stat().st_mode & 0o777) == (0o700, 0o700)

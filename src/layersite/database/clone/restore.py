@@ -7,12 +7,12 @@ import hashlib
 import os
 import secrets
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database.clone.postgresql import PostgreSQL
-from layersite.database.folder import private_folder
+from layersite.database.golden.postgresql.connect import without_password
 from layersite.database.ledger import replaced
+from layersite.database.folder import private_folder
 from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError
 from layersite.process import run
@@ -73,7 +73,5 @@ def _bring(source: PostgreSQL, target: PostgreSQL, golden: Golden, private: str)
 
 def _run(server: PostgreSQL, database: str, program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs; the password is in its environment, not in its arguments."""
-    parts = conninfo_to_dict(server.address, dbname=database)
-    password = parts.pop("password", None)
-    argv = [program, *arguments[:-1], "-d", make_conninfo("", **parts), arguments[-1]]
-    run(argv, timeout=_SECONDS, env={"PGPASSWORD": str(password)} if password else {})
+    target, secret = without_password(server.address, database)
+    run([program, *arguments[:-1], "-d", target, arguments[-1]], timeout=_SECONDS, env=secret)

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed
 
+from layersite.database.golden.postgresql.connect import say
 from layersite.model.errors import DatabaseError
 
 __all__ = ["Session"]
@@ -78,8 +79,7 @@ class Session:
         """Turn what the server or the network refuses into a DatabaseError of one line."""
         try:
             yield
-        except psycopg.errors.LockNotAvailable as error:
-            raise DatabaseError(f"{busy}; run this again later") from error
+        except psycopg.errors.LockNotAvailable:
+            raise DatabaseError(f"{busy}; run this again later") from None
         except psycopg.Error as error:
-            said = error.diag.message_primary or " ".join(str(error).split())
-            raise DatabaseError(f"the server in {self._variable} says: {said}") from error
+            raise DatabaseError(f"the server in {self._variable} says: {say(error)}") from None

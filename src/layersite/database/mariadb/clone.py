@@ -9,7 +9,7 @@ from layersite.database.clone.api import EMPTY, Copied, Order, Taken, private_na
 from layersite.database.ledger import Record, Role
 from layersite.database.mariadb import ledger
 from layersite.database.mariadb.connect import Session, identifier, literal
-from layersite.database.mariadb.copy import copy_tables
+from layersite.database.mariadb.copy import Reach, copy_tables, reaches
 from layersite.database.mariadb.ddl import Definition, move, read_definition
 from layersite.database.mariadb.passwords import of_mariadb, of_mysql
 from layersite.model.contract import Quiet
@@ -22,10 +22,13 @@ _PATIENCE = 60
 
 
 class MariaDBClones:
-    """The server at `uri`, which is in `variable`. Every method raises DatabaseError."""
+    """The server at `uri`, which is in `variable`; `reach` tells which of its folders this program may use.
 
-    def __init__(self, uri: str, variable: str) -> None:
-        self._uri = uri
+    Every method raises DatabaseError.
+    """
+
+    def __init__(self, uri: str, variable: str, reach: Reach = reaches) -> None:
+        self._uri, self._reach = uri, reach
         self.session = Session(uri, "", f"the server in {variable}")
 
     def close(self) -> None:
@@ -83,7 +86,7 @@ class MariaDBClones:
             with closing(self.session.another(private)) as target:
                 target.ask("SET foreign_key_checks = 0, unique_checks = 0")
                 found.make_tables(target)
-                method = copy_tables(source, target, found)
+                method = copy_tables(source, target, found, self._reach)
                 found.add_keys(target)
             return Copied(method, round(time.monotonic() - begun, 3))
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import pymysql
 from pymysql.converters import encoders
@@ -17,6 +17,8 @@ __all__ = ["Session", "identifier", "literal", "text_of"]
 _MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
 """Strict about values that do not fit, and not about those that are there already: zero keys and zero dates."""
 _PATIENCE = 60
+_SIGNAL = 1644
+"""The error of a trigger or routine that says what it likes."""
 
 
 def identifier(name: str) -> str:
@@ -45,16 +47,12 @@ class Session:
         signs_in: tuple[str, str] | None = None,
     ) -> None:
         self._what, self._uri = what, uri
-        parts = urlsplit(uri)
-        if parts.scheme not in ("mariadb", "mysql") or not parts.hostname:
-            raise DatabaseError(
-                f"{what} has no URI of a MariaDB server; it looks like mariadb://user@host:3306/database"
-            )
+        parts = _parts(uri, what)
         user, password = signs_in or (unquote(parts.username or ""), unquote(parts.password or ""))
         self.database = database if database is not None else parts.path.lstrip("/")
         with self._explained(f"{what} cannot be used"):
             self._connection = pymysql.connect(
-                host=parts.hostname,
+                host=parts.hostname or "",
                 port=parts.port or 3306,
                 user=user,
                 password=password,
@@ -110,4 +108,14 @@ class Session:
             yield
         except pymysql.MySQLError as error:
             code, said = (*error.args, "")[:2]
-            raise DatabaseError(f"{what}: {re.sub(chr(39) + '.*' + chr(39), '…', str(said))} (error {code})") from None
+            text = "…" if code == _SIGNAL else re.sub("'.*'", "…", str(said), flags=re.DOTALL)
+            raise DatabaseError(f"{what}: {text} (error {code})") from None
+
+
+def _parts(uri: str, what: str) -> SplitResult:
+    """Return what `uri` consists of. Raises DatabaseError, which does not quote it, for there is a password in it."""
+    with suppress(ValueError):
+        parts = urlsplit(uri)
+        if parts.scheme in ("mariadb", "mysql") and parts.hostname and parts.port != 0:
+            return parts
+    raise DatabaseError(f"{what} has no URI of a MariaDB server; it looks like mariadb://user@host:3306/database")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -15,7 +15,9 @@ from layersite.database.schema import Relation
 from layersite.model.contract import Action
 from layersite.model.errors import DatabaseError
 
-__all__ = ["carry", "copy_tables"]
+__all__ = ["Reach", "carry", "copy_tables", "reaches"]
+
+Reach = Callable[[Path], bool]
 
 _AT_ONCE = 4
 _BLOCK = 1 << 20
@@ -61,13 +63,18 @@ def _blocks(rows: Iterable[tuple[bytes | None]], name: str) -> Iterator[list[byt
         yield block
 
 
-def copy_tables(source: Session, target: Session, definition: Definition) -> str:
+def reaches(folder: Path) -> bool:
+    """Whether this program may read and write the files in `folder`; not where it is on another machine."""
+    return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+
+
+def copy_tables(source: Session, target: Session, definition: Definition, reach: Reach) -> str:
     """Fill the empty tables of `target` with those of `source` on the same server, and return by which method."""
     least = sys.maxsize if source.is_mysql else _WORTH  # there a partition's files have other names
     small = {name for (name,) in source.ask(_SMALL, source.database, least)}
     plain = [name for name, sql in definition.tables.items() if _BY_ROWS not in sql and name not in small]
     folder = Path(str(source.one("SELECT @@datadir")))
-    is_near = all(os.access(folder / each.database, os.R_OK | os.W_OK | os.X_OK) for each in (source, target))
+    is_near = all(reach(folder / each.database) for each in (source, target))
     if by_files := is_near and bool(plain) and _writes_out(target):
         copy_files(source, target, plain, folder)
         _writes_out(target)

@@ -89,7 +89,7 @@ def read_definition(session: Session) -> Definition:
         if keys := tuple(_FOREIGN.findall(sql)):
             foreign[name] = keys
         sql = re.sub(r"(?m)^(\) ENGINE=)\w+( AUTO_INCREMENT=\d+)?", r"\1InnoDB", _FOREIGN.sub("", sql))
-        tables[name] = re.sub(r" (DATA|INDEX) DIRECTORY='[^']*'", "", sql)
+        tables[name] = re.sub(r" (?:(?:DATA|INDEX) DIRECTORY|CONNECTION)='(?:[^']|'')*'", "", sql)
     views = {}
     for name in (name for name, kind in found if kind == "VIEW"):
         sql = str(session.ask(f"SHOW CREATE VIEW {identifier(name)}")[0][1])

@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from layersite.model.errors import DatabaseError
 
-__all__ = ["Connection", "address", "connect", "explained", "without_password"]
+__all__ = ["Connection", "address", "connect", "explained", "say", "without_password"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -32,8 +33,8 @@ _PLAIN: Mapping[str, str] = {
 Compiling the expressions of a mask takes longer than a range of rows does.
 """
 
-_SILENT = ("22", "23", "P0", "XX")
-"""SQLSTATE classes whose messages quote the data."""
+_SPOKEN = ("08", "0A", "0P", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
+"""SQLSTATE classes whose messages are about names, rights, locks and the server itself; others may quote the data."""
 
 
 def connect(uri: str, database: str | None = None, *, read_only: bool = False, **settings: str) -> Connection:
@@ -76,11 +77,13 @@ def address(uri: str) -> str:
 
 def without_password(uri: str, database: str | None = None) -> tuple[str, dict[str, str]]:
     """Return what a program may have on its command line to reach `uri`, and in its environment."""
-    parts = _parts(uri)
-    password = parts.pop("password", None)
-    if database is not None:
-        parts["dbname"] = database
-    return make_conninfo(**parts), {"PGPASSWORD": password} if password else {}
+    parts = _parts(uri) | ({} if database is None else {"dbname": database})
+    hidden = {each.keyword.decode(): each.envvar for each in Conninfo.get_defaults() if each.dispchar == b"*"}
+    secret = {name: parts.pop(name) for name in hidden if name in parts}
+    if shown := [name for name in secret if not hidden[name]]:
+        text = f"`{shown[0]}` in the URI of a database would show among the processes"
+        raise DatabaseError(f"{text}; put it into a service file")
+    return make_conninfo(**parts), {(hidden[name] or b"").decode(): str(value) for name, value in secret.items()}
 
 
 @contextmanager
@@ -89,17 +92,21 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise DatabaseError(f"{what}: {_say(error)}") from None
+        raise DatabaseError(f"{what}: {say(error)}") from None
 
 
-def _say(error: psycopg.Error) -> str:
-    state, told = error.sqlstate, error.diag
+def say(error: psycopg.Error) -> str:
+    """Return what a server or the way there says, in one line without a value.
+
+    What a function of the database raises, or a line that is copied, has a context, whatever its SQLSTATE.
+    """
+    state, told, name = error.sqlstate, error.diag, type(error).__name__
     if state is None:
-        return str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        is_told = isinstance(error, psycopg.OperationalError)
+        return next(iter(str(error).strip().splitlines() if is_told else ()), name)
     where = [f"{kind} {name}" for kind, name in _places(told) if name]
-    if state.startswith(_SILENT):
-        return " ".join([f"{type(error).__name__} (SQLSTATE {state})", *where])
-    return " ".join([f"{told.message_primary} (SQLSTATE {state})", *where])
+    is_told = state.startswith(_SPOKEN) and not told.context
+    return " ".join([f"{told.message_primary if is_told else name} (SQLSTATE {state})", *where])
 
 
 def _places(told: psycopg.errors.Diagnostic) -> list[tuple[str, str | None]]:

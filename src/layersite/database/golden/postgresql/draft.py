@@ -1,6 +1,6 @@
 """A golden in the making: a database under a private name that only its builder may enter."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -10,13 +10,13 @@ from layersite.database.golden.postgresql.connect import Connection, connect, ex
 from layersite.database.golden.postgresql.copy import copy_parts, parts
 from layersite.database.golden.postgresql.source import PostgreSQLSource
 from layersite.database.golden.postgresql.subset import PostgreSQLReader
-from layersite.database.golden.postgresql.values import identifier
+from layersite.database.golden.postgresql.values import identifier, literal
 from layersite.database.golden.subset import chosen
 from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 from layersite.model.errors import DatabaseError
 
-__all__ = ["create", "fill", "sequences"]
+__all__ = ["create", "fill"]
 
 _PARALLEL = ("INDEX", "CONSTRAINT")
 
@@ -26,8 +26,8 @@ JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamesp
 JOIN pg_roles r ON r.oid = ANY (p.polroles)"""
 
 _SEQUENCES = """
-SELECT format('%I.%I', n.nspname, c.relname),
-    CASE WHEN t.oid IS NOT NULL THEN format('%I.%I', tn.nspname, t.relname) END, a.attname
+SELECT format('%I.%I', n.nspname, c.relname), s.seqincrement > 0,
+    CASE WHEN a.attname IS NOT NULL THEN format('%I.%I', tn.nspname, t.relname) END, a.attname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
 LEFT JOIN (
     SELECT refobjid AS sequence, d.adrelid AS relation, d.adnum AS number
@@ -35,11 +35,16 @@ LEFT JOIN (
     WHERE classid = 'pg_attrdef'::regclass AND refclassid = 'pg_class'::regclass
     UNION SELECT objid, refobjid, refobjsubid FROM pg_depend
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
-) use ON use.sequence = c.oid AND s.seqincrement > 0
+) use ON use.sequence = c.oid
 LEFT JOIN pg_class t ON t.oid = use.relation AND t.relkind IN ('r', 'p')
 LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = use.number
-WHERE c.relkind = 'S' ORDER BY 1, 2"""
+    AND (SELECT typcategory FROM pg_type WHERE pg_type.oid = a.atttypid) = 'N'
+WHERE c.relkind = 'S' ORDER BY 1, 3"""
+
+_SET = """
+SELECT setval({sequence}::regclass, {last}(e)::bigint) FROM ({ends}) ends(e), pg_sequence
+WHERE seqrelid = {sequence}::regclass AND e BETWEEN {least} AND {most} HAVING count(*) > 0"""
 
 
 def create(server: Connection, name: str, source: PostgreSQLSource) -> None:
@@ -59,7 +64,7 @@ def fill(uri: str, name: str, source: PostgreSQLSource, contract: Contract, sche
         planned = parts(source.schema, contract, chosen_rows)
         rows = copy_parts(source.another, uri, name, source.snapshot, planned, workers)
         with explained("the sequences cannot be set"):
-            _set_sequences(source, draft)
+            _set_sequences(draft, _kept_keys(source.schema, contract))
     _build_after(uri, name, schema_sql.after, workers)
     with connect(uri, name) as draft:
         _finish_views(draft, source.schema, contract)
@@ -99,23 +104,30 @@ def _run(uri: str, name: str, statements: list[str]) -> None:
                 draft.execute(sql.encode())
 
 
-def sequences(draft: Connection) -> dict[str, list[tuple[str, str]]]:
-    """Return every sequence with the tables and columns whose values it makes; a free one has none."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for sequence, table, column in draft.execute(_SEQUENCES).fetchall():
-        found.setdefault(sequence, []).extend([(table, column)] if table else [])
-    return found
+def _kept_keys(schema: Schema, contract: Contract) -> list[tuple[str, str]]:
+    """Return the whole numbers among keys that come into the golden as they are, with their tables."""
+    return [
+        (relation.name, name)
+        for relation in schema.relations.values()
+        for name in sorted({name for key in (relation.primary, *relation.unique) for name in key})
+        if relation.columns[name].family == "integer" and contract.columns(relation.name).get(name) == "keep"
+    ]
 
 
-def _set_sequences(source: PostgreSQLSource, draft: Connection) -> None:
-    """Let each sequence go on behind the greatest masked value of its columns, a free one where the source's is."""
-    for sequence, uses in sequences(draft).items():
-        if uses:
-            greatest = ", ".join(f"(SELECT max({identifier(column)}) FROM {table})" for table, column in uses)
-            draft.execute(f"SELECT setval('{sequence}', greatest({greatest})) WHERE greatest({greatest}) > 0".encode())
-        else:
-            row = source.connection.execute(f"SELECT last_value, is_called FROM {sequence}".encode()).fetchone()
-            draft.execute("SELECT setval(%s::regclass, %s, %s)", (sequence, *(row or ())))
+def _set_sequences(draft: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    """Let each sequence go on behind the values of its columns, one that no column uses behind all kept `keys`.
+
+    Where the source's stands is not asked, for it tells how many rows there are.
+    """
+    found: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+    for sequence, is_rising, table, column in draft.execute(_SEQUENCES).fetchall():
+        found.setdefault((sequence, is_rising), []).extend([(table, column)] if table else [])
+    for (sequence, is_rising), uses in found.items():
+        last, least, most = ("max", "seqstart", "seqmax") if is_rising else ("min", "seqmin", "seqstart")
+        ends = " UNION ALL ".join(f"SELECT {last}({identifier(name)}) FROM {table}" for table, name in uses or keys)
+        named = {"sequence": literal(sequence), "last": last, "ends": ends, "least": least, "most": most}
+        if ends:
+            draft.execute(_SET.format(**named).encode())
 
 
 def _finish_views(draft: Connection, schema: Schema, contract: Contract) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -35,18 +35,26 @@ class PostgreSQL:
         """By which values are compared, other ones each time."""
         return {"layersite.seed": str(secrets.randbits(63))}
 
+    def _explained(self) -> AbstractContextManager[None]:
+        """Hold back what either server says wherever it is asked, for a traceback would quote it."""
+        return explained(f"a server of {self.database} breaks off")
+
     @contextmanager
     def open_source(self) -> Iterator[PostgreSQLSource]:
         """Give the source as of now: one read-only transaction whose snapshot all others share."""
         settings = {**key_settings(self.key), **self._seed}
-        with connect(self.source, read_only=True, **settings) as connection, connection.transaction():
+        with (
+            self._explained(),
+            connect(self.source, read_only=True, **settings) as connection,
+            connection.transaction(),
+        ):
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgreSQLSource(self.source, connection, settings)
 
     @contextmanager
     def open_server(self, lock: bool = True) -> Iterator[Server]:
         """Give the server, with `lock` while nobody else builds goldens of this database there."""
-        with connect(self.server, lock_timeout=_PATIENCE) as connection:
+        with self._explained(), connect(self.server, lock_timeout=_PATIENCE) as connection:
             if lock:
                 with explained(f"somebody else builds a golden of {self.database} now; wait until that is done"):
                     connection.execute(_LOCK, (f"layersite golden {self.database}",))

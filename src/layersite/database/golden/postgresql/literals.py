@@ -1,7 +1,5 @@
 """Whether the schema itself quotes somebody: a default, a function, a view or an enum label that holds a masked value.
 
-So may a sequence that no column uses: it goes on where the source's does, with the last number of somebody.
-
 The words of the draft's schema are hashed here and looked for among the hashes of the source's values, over there.
 """
 
@@ -13,7 +11,6 @@ from psycopg import RawCursor
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.overlap import SHORTEST, Hasher, quoted
 from layersite.database.golden.postgresql.connect import Connection, explained, without_password
-from layersite.database.golden.postgresql.draft import sequences
 from layersite.database.golden.postgresql.hashes import hash_text, hashed_values
 from layersite.database.golden.words import words_of
 from layersite.database.schema import Column, Relation, Schema
@@ -26,12 +23,10 @@ __all__ = ["schema_is_clean"]
 def schema_is_clean(
     uri: str, golden: Connection, source: Connection, hashed: Hasher, schema: Schema, contract: Contract
 ) -> Check:
-    """No value of a column whose rule stands for one person is in the golden's schema, nor the last of a sequence."""
+    """No value of a column whose rule stands for one person is written in the golden's schema."""
     target, secret = without_password(uri, golden.info.dbname)
     text = run(["pg_dump", "--schema-only", f"--dbname={target}"], env=secret, timeout=600).decode()
-    free = [name for name, uses in sequences(golden).items() if not uses]
-    last = [row[0] for name in free for row in golden.execute(f"SELECT last_value::text FROM {name}".encode())]
-    words = {word for word in (*words_of(text), *last) if len(word) >= SHORTEST}
+    words = {word for word in words_of(text) if len(word) >= SHORTEST}
     with RawCursor(source) as cursor:
         query = f"SELECT {hash_text('w')} FROM unnest($1::text[]) w"
         hashes = {row[0] for row in cursor.execute(query.encode(), (list(words),))}
