@@ -131,7 +131,7 @@ def test_a_golden_that_was_tampered_with_is_not_right(layersite: Command, postgr
     [
         ("KEY", "short", "is too short"),
         ("KEY", "", "the variable LAYERSITE_DATABASE_PAGILA_KEY is not set"),
-        ("SOURCE", "postgresql://reader:hunter2@[::1/x", "the URI of a database cannot be read"),
+        ("SOURCE", "postgresql://reader:hunter2@[::1/x", "the address of a database is no URI of a PostgreSQL server"),
         ("SOURCE", "postgresql://reader:hunter2@127.0.0.1:9/x", "the database x at 127.0.0.1:9 cannot be used"),
     ],
 )

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed
 
-from layersite.database.golden.postgresql.connect import say
+from layersite.database.golden.postgresql.connect import parts_of, say
 from layersite.model.errors import DatabaseError
 
 __all__ = ["Session"]
@@ -21,12 +21,7 @@ class Session:
 
     def __init__(self, uri: str, variable: str) -> None:
         self._variable = variable
-        try:
-            given = {"dbname": "postgres", "connect_timeout": 10, **conninfo_to_dict(uri)}
-        except psycopg.Error:  # whose message may quote the password
-            text = f"{variable} is no URI of a PostgreSQL server; it looks like postgresql://user@host:5432/postgres"
-            raise DatabaseError(text) from None
-        self.address = make_conninfo("", **given)
+        self.address = make_conninfo("", **{"dbname": "postgres", "connect_timeout": 10, **parts_of(uri, variable)})
         with self._talking():
             self._session = self._connect()
 

@@ -116,6 +116,6 @@ def _parts(uri: str, what: str) -> SplitResult:
     """Return what `uri` consists of. Raises DatabaseError, which does not quote it, for there is a password in it."""
     with suppress(ValueError):
         parts = urlsplit(uri)
-        if parts.scheme in ("mariadb", "mysql") and parts.hostname and parts.port != 0:
+        if parts.scheme in ("mariadb", "mysql") and parts.hostname and parts.port != 0 and "@" not in parts.path:
             return parts
     raise DatabaseError(f"{what} has no URI of a MariaDB server; it looks like mariadb://user@host:3306/database")

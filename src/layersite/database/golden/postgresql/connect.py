@@ -2,8 +2,9 @@
 in their errors.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg.pq import Conninfo
 
 from layersite.model.errors import DatabaseError
 
-__all__ = ["Connection", "address", "connect", "explained", "say", "without_password"]
+__all__ = ["Connection", "address", "connect", "explained", "parts_of", "say", "without_password"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -47,7 +48,7 @@ def connect(uri: str, database: str | None = None, *, read_only: bool = False, *
     """
     given = {**_PLAIN, **({"default_transaction_read_only": "on"} if read_only else {}), **settings}
     options = " ".join(f"-c {name}={_escape(value)}" for name, value in given.items())
-    parts = _parts(uri) | {"application_name": "layersite", "client_encoding": "UTF8"}
+    parts = parts_of(uri) | {"application_name": "layersite", "client_encoding": "UTF8"}
     parts["options"] = f"{parts.get('options', '')} {options}".strip()
     if database is not None:
         parts["dbname"] = database
@@ -55,14 +56,20 @@ def connect(uri: str, database: str | None = None, *, read_only: bool = False, *
         return psycopg.connect(make_conninfo(**parts), autocommit=True)
 
 
-def _parts(uri: str) -> dict[str, Any]:
-    """Return what `uri` consists of. Raises DatabaseError, which does not quote it, for there is a password in it."""
-    try:
-        return dict(conninfo_to_dict(uri))
-    except psycopg.ProgrammingError:
-        raise DatabaseError(
-            "the URI of a database cannot be read; write postgresql://user:password@host/name"
-        ) from None
+def parts_of(uri: str, what: str = "the address of a database") -> dict[str, Any]:
+    """Return what `uri` consists of.
+
+    Raises:
+        DatabaseError: it cannot be read, or a part of its password stands where no password does, for want of an
+            escape. The message quotes nothing of it.
+    """
+    with suppress(psycopg.ProgrammingError):
+        parts = dict(conninfo_to_dict(uri))
+        places = [str(parts.get(name) or "") for name in ("host", "dbname")]
+        if not any("@" in place[1:] for place in places) and re.fullmatch(r"[\d,]*", str(parts.get("port") or "")):
+            return parts
+    text = f"{what} is no URI of a PostgreSQL server; it looks like postgresql://user:password@host:5432/name"
+    raise DatabaseError(f"{text}, and a password has %40 for @ and %2F for /")
 
 
 def _escape(value: str) -> str:
@@ -71,13 +78,13 @@ def _escape(value: str) -> str:
 
 def address(uri: str) -> str:
     """Return where `uri` leads to, for people: no user, no password."""
-    parts = _parts(uri)
+    parts = parts_of(uri)
     return f"the database {parts.get('dbname', '')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
 
 
 def without_password(uri: str, database: str | None = None) -> tuple[str, dict[str, str]]:
     """Return what a program may have on its command line to reach `uri`, and in its environment."""
-    parts = _parts(uri) | ({} if database is None else {"dbname": database})
+    parts = parts_of(uri) | ({} if database is None else {"dbname": database})
     hidden = {each.keyword.decode(): each.envvar for each in Conninfo.get_defaults() if each.dispchar == b"*"}
     secret = {name: parts.pop(name) for name in hidden if name in parts}
     if shown := [name for name in secret if not hidden[name]]:
