@@ -1,7 +1,12 @@
-"""The roles on every kind of server: a golden is built and a clone of it brought once, and then nothing changes."""
+"""The roles on Debian's servers: each changes something, then nothing, and then check mode has nothing to say."""
 
+import json
+import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -9,16 +14,16 @@ import pymysql
 import pytest
 
 from layersite.database.clone import list_goldens
-from layersite.model.database import Golden
 from layersite.model.yaml import dump
 from tests.database.mariadb import MariaDBServer
 from tests.database.server import Server
-from tests.database.test_golden_role import KEY, Play
-from tests.database.test_roles import PREFIX, Stage, staged
+from tests.database.test_golden_role import KEY
+from tests.database.test_roles import PREFIX, SITE, Stage, staged
 
 SHOP = """CREATE TABLE customer (id int PRIMARY KEY, mail varchar(90));
 INSERT INTO customer VALUES (1, 'anna@real.example'), (2, 'bert@real.example');"""
-CHECK = ("--check", "--diff")
+HOSTS = ("first", "again", "checked")
+ONCE = dict(zip(HOSTS, (1, 0, 0), strict=True))
 
 
 @dataclass(frozen=True)
@@ -65,23 +70,46 @@ def is_gone(url: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    ("name", "runs"),
-    [
-        pytest.param("mariadb", ((), CHECK), id="mariadb"),
-        *(pytest.param(name, (CHECK, (), (), CHECK), id=f"{name} twice", marks=pytest.mark.stress) for name in KINDS),
-    ],
-)
-def test_the_roles_change_once_check_clean_and_take_away(
-    name: str, runs: tuple[tuple[str, ...], ...], request: pytest.FixtureRequest, tmp_path: Path
+def played(stage: Stage, role: str, **variables: Any) -> dict[str, int]:
+    """Run a role on each of `HOSTS` in one go; return what changed something."""
+    plays = [
+        {"name": host, "hosts": host, "check_mode": host == "checked", "diff": True, "roles": [role]} for host in HOSTS
+    ]
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    for name, content in (("plays.yml", plays), ("hosts.yml", {"all": {"hosts": dict.fromkeys(HOSTS, local)}})):
+        (stage.root / name).write_text(dump(content), "utf-8")
+    given = stage.root / "variables.json"
+    given.write_text(json.dumps({f"{role}_{key}": value for key, value in variables.items()}), "utf-8")
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "plays.yml", "-i", "hosts.yml", "-e", f"@{given}"]
+    done = subprocess.run(argv, cwd=stage.root, capture_output=True, text=True, check=False)
+    stage.said.append(done.stdout + done.stderr)
+    assert done.returncode == 0, stage.said[-1]
+    return {host: int(changed) for host, changed in re.findall(r"(?m)^(\w+) +: .*changed=(\d+)", done.stdout)}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_role_changes_once_then_nothing_and_check_mode_is_clean(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """The first half of the runs has something to change."""
     server: Server | MariaDBServer = request.getfixturevalue(name)
-    kind, half = KINDS[name], len(runs) // 2
-    with staged(tmp_path, server.uri(), kind.engine, server.port) as stage:
-        golden = built(stage, server.create("roles_source", SHOP), server.uri(), kind, runs)
-        changed = [stage.clone("web-1", golden=golden, options=options)[0] for options in runs]
-        assert changed == [1] * half + [0] * half, stage.said
+    kind = KINDS[name]
+    with staged(tmp_path, server.uri(), kind.engine, server.port) as stage, pytest.MonkeyPatch.context() as patch:
+        for key, value in {"SOURCE": server.create("roles_source", SHOP), "KEY": KEY}.items():
+            patch.setenv(f"LAYERSITE_DATABASE_SHOP_{key}", value)
+        folder = stage.root / "data" / "shop"
+        folder.mkdir(parents=True)
+        contract = {"relations": {kind.relation: {"id": "keep", "mail": {"mask": "email"}}}}
+        (folder / "contract.yaml").write_text(dump(contract), "utf-8")
+
+        assert played(stage, "database_golden", site=str(stage.root), databases=["shop"]) == ONCE
+        (golden,) = list_goldens("shop", kind.engine)
+        place = {"name": "web-1", "namespace": f"{PREFIX}web-1"}
+        database = {"name": "shop", "engine": kind.engine}
+        wanted = {**database, "golden": golden.name, "host": "127.0.0.1", "port": server.port}
+        common = {"site": SITE, "prefix": PREFIX, "result": str(stage.root / "result.json")}
+        clones = [{**place, "databases": [wanted]}]
+        assert played(stage, "database_clone", **common, environments=clones, timeout=2) == ONCE
+
         secret = stage.secret("web-1")
         assert secret is not None
         user, password = f"{PREFIX}web_1__shop".replace("-", "_"), secret["password"]
@@ -96,23 +124,10 @@ def test_the_roles_change_once_check_clean_and_take_away(
         found = mails(secret["url"])
         assert len(found) == 2
         assert all(mail.endswith("@example.com") for mail in found)
-        assert [text for text in (password, server.password) if any(text in said for said in stage.said)] == []
-        assert [stage.reap("web-1", apply=True)[0] for _ in range(half)] == [1] + [0] * (half - 1)
+
+        gone = [{**place, "databases": ["shop"]}]
+        reaped = played(stage, "database_reap", **common, environments=gone, databases=[database], apply=True)
+        assert reaped == ONCE
         assert is_gone(secret["url"])
-
-
-def built(stage: Stage, source: str, server: str, kind: Kind, runs: tuple[tuple[str, ...], ...]) -> Golden:
-    """Build the golden with its role, which changes something only once."""
-    folder = stage.root / "data" / "shop"
-    folder.mkdir(parents=True)
-    contract = {"relations": {kind.relation: {"id": "keep", "mail": {"mask": "email"}}}}
-    (folder / "contract.yaml").write_text(dump(contract), "utf-8")
-    values = {"SOURCE": source, "SERVER": server, "KEY": KEY}
-    play = Play(stage.root, {f"LAYERSITE_DATABASE_SHOP_{what}": value for what, value in values.items()}, "shop")
-    codes, said = zip(*(play(*options) for options in runs), strict=True)
-    assert set(codes) == {0}, said[0]
-    half = len(runs) // 2
-    assert ["changed=1" in each for each in said] == [True] * half + [False] * half
-    assert [secret for secret in (KEY, "anna@real.example") if any(secret in each for each in said)] == []
-    (golden,) = list_goldens("shop", kind.engine)
-    return golden
+        secrets = (KEY, "anna@real.example", password, server.password)
+        assert [text for text in secrets if any(text in said for said in stage.said)] == []
