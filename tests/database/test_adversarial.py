@@ -1,5 +1,6 @@
 """Schemas that nobody would write and somebody has: each one's golden is right, or is refused by name."""
 
+import re
 from typing import Any
 
 import pytest
@@ -226,9 +227,9 @@ def test_triggers_rules_row_security_and_views_come_after_the_rows(build: Build)
         {
             "public.person": {"id": "keep", "mail": {"mask": "email"}},
             "public.audit": "drop",
-            "public.people": "keep",
-            "public.first": "keep",
-            "public.second": "keep",
+            "public.people": {"mail": "keep"},
+            "public.first": {"mail": "keep"},
+            "public.second": {"n": "keep"},
             "public.gone": "drop",
         },
     )
@@ -248,19 +249,43 @@ def test_a_column_can_be_dropped(build: Build) -> None:
     assert golden.rows("SELECT * FROM person") == [(1,)]
 
 
+LEAVES: dict[str, Any] = {
+    "plan": "keep",
+    "who.mail": {"mask": "email"},
+    "missing.name": {"mask": "first_name"},
+    "who.id": {"mask": "identifier"},
+    "who.age": {"mask": "number", "min": 18, "max": 30},
+    "state": {"mask": "choice", "values": ["new", "it's \\ done"]},
+    "note": {"mask": "constant", "value": "it's \\ gone"},
+}
+"""One path for each rule that can stand in a document; texts with what SQL escapes."""
+
+
 def test_a_document_keeps_and_masks_only_what_is_listed(build: Build) -> None:
     sql = """CREATE TABLE doc (id int, body jsonb NOT NULL, old json);
     INSERT INTO doc VALUES
-        (1, '{"plan": "gold", "who": {"mail": "a@real.example", "phone": "1"}, "deep": [1]}', '{"a": 1}'),
-        (2, '[1, 2]', NULL), (3, '"text"', '{}');"""
-    paths = {"plan": "keep", "who.mail": {"mask": "email"}, "missing.name": {"mask": "first_name"}}
+        (1, '{"plan": "gold", "who": {"mail": "a@real.example", "phone": "1", "id": 4711, "age": 99}, "deep": [1],
+              "state": "ill", "note": "raw"}', '{"a": 1}'),
+        (2, '[1, 2]', NULL), (3, '"text"', '{}'), (4, '{"who": {"id": {"deep": "raw"}, "mail": null}}', NULL);"""
     golden = build(
-        sql, {"public.doc": {"id": "keep", "body": {"mask": "json", "paths": paths}, "old": {"mask": "json"}}}
+        sql, {"public.doc": {"id": "keep", "body": {"mask": "json", "paths": LEAVES}, "old": {"mask": "json"}}}
     )
-    first, second, third = (row[0] for row in golden.rows("SELECT body FROM doc ORDER BY id"))
-    assert (first["plan"], list(first["who"]), "deep" in first) == ("gold", ["mail"], False)
-    assert first["who"]["mail"].endswith("@example.com")
-    assert "real.example" not in str((second, third))
+    first, *others = (row[0] for row in golden.rows("SELECT body FROM doc ORDER BY id"))
+    assert_masked(first)
+    assert others[:2] == [{"who": {}, "missing": {}}] * 2
+    assert list(others[2]["who"]) == ["id"]
+    assert "raw" not in str(others)
+
+
+def assert_masked(document: dict[str, Any]) -> None:
+    """What is left of a document whose leaves were masked as `LEAVES` says."""
+    who = document.pop("who")
+    assert document.pop("state") in LEAVES["state"]["values"]
+    assert document == {"plan": "gold", "note": LEAVES["note"]["value"], "missing": {}}
+    assert sorted(who) == ["age", "id", "mail"]
+    assert (type(who["age"]), 18 <= who["age"] <= 30) == (int, True)
+    assert re.fullmatch("[0-9a-f]{24}", who["id"])
+    assert who["mail"].endswith("@example.com")
 
 
 def test_an_index_on_a_dropped_column_is_refused(build: Build) -> None:
@@ -334,7 +359,7 @@ def test_servers_of_other_versions(postgres: Server, postgres15: Server, newer: 
     CREATE VIEW mails AS SELECT mail FROM t;
     """
     golden = Build(postgres if newer else postgres15, postgres15)(
-        sql, {"public.t": {"id": "keep", "mail": {"mask": "email"}, "at": {"mask": "date"}}, "public.mails": "keep"}
+        sql, {"public.t": {"id": "keep", "mail": {"mask": "email"}, "at": {"mask": "date"}}, "public.mails": {"mail": "keep"}}
     )
     (remarks,) = (check.remarks for check in golden.made.attestation.checks if check.name == "definitions")
     assert ["query of the view public.mails" in remark for remark in remarks] == [True] * newer

@@ -52,9 +52,9 @@ CONTRACT: dict[str, Any] = {
     "public.heir": {"id": "keep", "mail": {"mask": "email"}},
     "public.person": {**dict.fromkeys(KEPT, "keep"), "mail": {"mask": "email"}, "name": "null", "gone": "drop"},
     "public.event": {"at": "keep", "mail": {"mask": "email"}},
-    "public.people": "keep",
+    "public.people": {"mail": "keep", "age": "keep"},
     "public.unseen": "drop",
-    "public.ages": "keep",
+    "public.ages": {"age": "keep", "n": "keep"},
 }
 SPOILT = [
     ("ALTER TABLE person ALTER name SET DEFAULT 'x'", "column public.person.name is not as"),
@@ -196,7 +196,7 @@ def test_what_the_schema_quotes_is_red_wherever_it_stands(build: Build) -> None:
     for name, sql in QUOTED.items():
         made.append(f"CREATE SCHEMA {name}_; SET search_path = {name}_; {sql.format(f'{name}@real.example')}")
         columns_of_it = {"generated": ("id", "is_boss")}.get(name, ("mail",))
-        kept: Any = "keep" if name == "view" else dict.fromkeys(columns_of_it, "keep")
+        kept: Any = {"mail": "keep"} if name == "view" else dict.fromkeys(columns_of_it, "keep")
         relations |= {f"{name}_.a": kept} if "TABLE" in sql or name == "view" else {}
     with pytest.raises(DatabaseError) as error:
         build(";".join(made), relations)

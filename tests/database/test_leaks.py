@@ -40,7 +40,7 @@ ANALYZE;
 """
 CONTRACT: dict[str, Any] = {
     "public.customer": {"id": "keep", "mail": {"mask": "email"}, "note": {"mask": "text"}, "plan": "keep"},
-    "public.mails": "keep",
+    "public.mails": {"mail": "keep"},
 }
 CONTRACT["public.customer"]["number"] = "keep"
 ORDER = Order("site.git", "leaks-", "web-1", "shop", None)

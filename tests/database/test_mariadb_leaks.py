@@ -207,7 +207,7 @@ def test_the_source_is_read_by_a_role_that_can_do_nothing_else(mariadb: MariaDBS
     mariadb.create("shop", sql)
     mariadb.ask("CREATE OR REPLACE USER reader IDENTIFIED BY 'reads-only'")
     mariadb.ask("GRANT SELECT, SHOW VIEW, TRIGGER ON shop.* TO reader")
-    ordered = wish(mariadb, mariadb, "shop", {"t": {"name": {"mask": "first_name"}}, "v": "keep"})
+    ordered = wish(mariadb, mariadb, "shop", {"t": {"name": {"mask": "first_name"}}, "v": {"1": "keep"}})
     try:
         engine = MariaDB("shop", mariadb.uri("shop", "reader", "reads-only"), mariadb.uri(""), subkey(KEY, "mask"))
         unseen = "{}, should there be any, for the role may not see them"

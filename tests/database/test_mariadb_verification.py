@@ -22,7 +22,8 @@ CREATE TABLE session (token varchar(90));
 INSERT INTO country VALUES ('DE'), ('FR');
 INSERT INTO customer SELECT seq, IF(seq % 2, 'FR', 'DE'), CONCAT('Person', seq), CONCAT('p', seq, '@real.example'),
   date '1980-01-01' + INTERVAL seq DAY, seq * 7, CONCAT('DE', 10000000000000000000 + seq), CONCAT('called on ', seq),
-  CONCAT('plan', seq % 3), JSON_OBJECT('plan', 'gold', 'mail', CONCAT('p', seq, '@real.example')) FROM seq_1_to_300;
+  CONCAT('plan', seq % 3), JSON_OBJECT('plan', 'gold', 'mail', CONCAT('p', seq, '@real.example'),
+  'score', seq, 'ref', CONCAT('r', seq)) FROM seq_1_to_300;
 INSERT INTO customer (id, mail, plan) VALUES (301, '{CANARY}', 'plan1');
 INSERT INTO session VALUES ('real-token');
 """
@@ -38,7 +39,15 @@ CONTRACT: dict[str, Any] = {
         "iban": {"mask": "iban"},
         "note": "null",
         "plan": {"mask": "choice", "values": ["a", "b", "c"]},
-        "data": {"mask": "json", "paths": {"plan": "keep", "mail": {"mask": "email"}}},
+        "data": {
+            "mask": "json",
+            "paths": {
+                "plan": "keep",
+                "mail": {"mask": "email"},
+                "score": {"mask": "number", "min": 1000, "max": 10_000_000},
+                "ref": {"mask": "identifier"},
+            },
+        },
     },
     "session": "drop",
 }
@@ -85,6 +94,13 @@ SPOILT = [
     ("UPDATE customer SET data = '[\"p7@real.example\"]' WHERE id = 1", "shapes", "customer.data is not what"),
     ('UPDATE customer SET data = \'{"mail": "p7@real"}\' WHERE id = 1', "shapes", "customer.data is not what"),
     ('UPDATE customer SET data = \'{"mail": ["p7"]}\' WHERE id = 1', "shapes", "customer.data is not what"),
+    ("UPDATE customer SET data = JSON_SET(data, '$.score', 999) WHERE id = 1", "shapes", "customer.data is not what"),
+    (
+        "UPDATE customer SET data = JSON_SET(data, '$.score', '5000') WHERE id = 1",
+        "shapes",
+        "customer.data is not what",
+    ),
+    ("UPDATE customer SET data = JSON_SET(data, '$.ref', 'r1') WHERE id = 1", "shapes", "customer.data is not what"),
     ("INSERT INTO session VALUES ('t')", "shapes", "session should be empty: 1"),
     ("INSERT INTO country VALUES ('p7@real.example')", "overlap", "stand in country.code"),
     (
@@ -150,7 +166,7 @@ def test_a_spoilt_draft_is_red(mariadb: MariaDBServer, ordered: Wish, sql: str, 
 @pytest.mark.parametrize(("quoted", "check"), [(CANARY, "dump: canary 1"), ("p7@real.example", "schema: it quotes 1")])
 def test_what_the_schema_quotes_stops_the_build(mariadb: MariaDBServer, sql: str, quoted: str, check: str) -> None:
     mariadb.create("quoting", f"{SHOP};{sql.format(quoted)}")
-    relations = {**CONTRACT, "who": "keep"} if "VIEW" in sql else CONTRACT
+    relations = {**CONTRACT, "who": {"mail": "keep"}} if "VIEW" in sql else CONTRACT
     before = databases(mariadb)
     with pytest.raises(DatabaseError, match=check):
         make(wish(mariadb, mariadb, "quoting", relations, **MORE))

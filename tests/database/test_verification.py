@@ -20,7 +20,8 @@ CREATE MATERIALIZED VIEW directory AS SELECT first, mail FROM customer;
 INSERT INTO country VALUES ('DE'), ('FR');
 INSERT INTO customer SELECT n, CASE WHEN n % 2 = 0 THEN 'DE' ELSE 'FR' END, 'Person' || n, 'p' || n || '@real.example',
     date '1980-01-01' + n, n * 7, 'DE' || 10000000000000000000 + n, 'called on ' || n, 'plan' || n % 3,
-    jsonb_build_object('plan', 'gold', 'mail', 'p' || n || '@real.example'), ARRAY['Real Name ' || n]
+    jsonb_build_object('plan', 'gold', 'mail', 'p' || n || '@real.example', 'score', n, 'ref', 'r' || n),
+    ARRAY['Real Name ' || n]
     FROM generate_series(1, 300) n;
 CREATE INDEX ON customer (lower(mail));
 CREATE STATISTICS pairs (mcv) ON first, plan FROM customer;
@@ -41,11 +42,19 @@ CONTRACT: dict[str, Any] = {
         "iban": {"mask": "iban"},
         "note": "null",
         "plan": {"mask": "choice", "values": ["a", "b", "c"]},
-        "data": {"mask": "json", "paths": {"plan": "keep", "mail": {"mask": "email"}}},
+        "data": {
+            "mask": "json",
+            "paths": {
+                "plan": "keep",
+                "mail": {"mask": "email"},
+                "score": {"mask": "number", "min": 1000, "max": 10_000_000},
+                "ref": {"mask": "identifier"},
+            },
+        },
         "tags": {"mask": "full_name"},
     },
     "public.session": "drop",
-    "public.directory": "keep",
+    "public.directory": {"first": "keep", "mail": "keep"},
 }
 MORE: dict[str, Any] = {
     "canaries": [CANARY],
@@ -130,6 +139,12 @@ def test_what_is_right_is_green_and_every_check_looked_at_something(red: Red, po
         ),
         ("UPDATE customer SET iban = 'XX' || repeat('7', 400) WHERE id = 3", "shapes", "customer.iban is not what"),
         ("UPDATE customer SET score = -1 WHERE id = 3", "shapes", "customer.score is not what"),
+        ("UPDATE customer SET data = jsonb_set(data, '{score}', '999') WHERE id = 1", "shapes", "customer.data is not"),
+        (
+            "UPDATE customer SET data = jsonb_set(data, '{ref}', '\"r1\"') WHERE id = 1",
+            "shapes",
+            "customer.data is not",
+        ),
         ("UPDATE customer SET note = 'called' WHERE id = 1", "shapes", "customer.note should be null: 1"),
         ("UPDATE customer SET plan = 'plan1' WHERE id = 1", "shapes", "customer.plan is not what"),
         (

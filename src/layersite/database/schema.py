@@ -66,6 +66,11 @@ class Relation:
         """Whether rows lie in it itself."""
         return self.kind in ("table", "partition")
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether its rows follow from those of others."""
+        return self.kind in ("view", "matview")
+
 
 @dataclass(frozen=True)
 class Reference:

@@ -16,6 +16,7 @@ __all__ = [
     "Date",
     "Identifier",
     "Json",
+    "Leaf",
     "Number",
     "Quiet",
     "Rule",
@@ -99,32 +100,14 @@ class Choice(Model):
     domain: Domain | None = None
 
 
-Path_ = Annotated[
-    str, Matching(r"^[^.\x00-\x1f]+(\.[^.\x00-\x1f]+)*$", "keys joined by points, such as customer.email")
-]
-
-
-class Json(Model):
-    """Only what `paths` lists, each kept or masked; all else in the document goes."""
-
-    mask: Literal["json"]
-    paths: dict[Path_, Annotated[Literal["keep"] | Value, Field(union_mode="left_to_right")]] = {}
-
-
-Rule = Value | Identifier | Number | Date | Constant | Choice | Json
-_RULES = {
-    "identifier": "identifier",
-    "number": "number",
-    "date": "date",
-    "constant": "constant",
-    "choice": "choice",
-    "json": "json",
-    **dict.fromkeys(get_args(Value.model_fields["mask"].annotation), "value"),
-}
-
-
 def _word_for_null(value: Any) -> Any:  # noqa: ANN401  what YAML gave
     return "null" if value is None else value
+
+
+_RULES = {
+    **{kind: kind for kind in ("identifier", "number", "date", "constant", "choice", "json")},
+    **dict.fromkeys(get_args(Value.model_fields["mask"].annotation), "value"),
+}
 
 
 def _kind(value: Any) -> str | None:  # noqa: ANN401  what YAML gave
@@ -132,6 +115,38 @@ def _kind(value: Any) -> str | None:  # noqa: ANN401  what YAML gave
     mask = value.get("mask") if isinstance(value, dict) else getattr(value, "mask", None)
     return _RULES.get(str(mask)) if mask is not None or isinstance(value, dict) else "word"
 
+
+Path_ = Annotated[
+    str, Matching(r"^[^.\x00-\x1f]+(\.[^.\x00-\x1f]+)*$", "keys joined by points, such as customer.email")
+]
+Leaf = Value | Identifier | Number | Constant | Choice
+"""What a value in a document can be masked by: not as a date, which JSON does not tell from other texts."""
+
+
+class Json(Model):
+    """Only what `paths` lists, each kept or masked; all else in the document goes."""
+
+    mask: Literal["json"]
+    paths: dict[
+        Path_,
+        Annotated[
+            Annotated[Literal["keep"], Tag("word")]
+            | Annotated[Value, Tag("value")]
+            | Annotated[Identifier, Tag("identifier")]
+            | Annotated[Number, Tag("number")]
+            | Annotated[Constant, Tag("constant")]
+            | Annotated[Choice, Tag("choice")],
+            Discriminator(
+                _kind,
+                custom_error_type="rule",
+                custom_error_message="in a document `mask` must be one of "
+                f"{', '.join(sorted(_RULES.keys() - {'date', 'json'}))}; let a date be `constant`, or do not list it",
+            ),
+        ],
+    ] = {}
+
+
+Rule = Value | Identifier | Number | Date | Constant | Choice | Json
 
 Action = Annotated[
     Annotated[Literal["keep", "null", "drop"], Tag("word")]
@@ -204,8 +219,8 @@ class Contract(Model):
 
     relations: dict[Name, Listed] = {}
     """By name as SQL writes it. A table lists its columns, or is `drop`ped: there, without rows. A view or a
-    materialized view is `keep`, computed from the masked tables, or `drop`, not there at all. Partitions follow their
-    root."""
+    materialized view, computed from the masked tables, lists its columns too, each `keep`, or is `drop`ped: not there
+    at all. Partitions follow their root."""
     large_objects: Literal["drop"] | None = None
     """Needed where the database has large objects, none of which comes into a golden."""
     references: Many[VirtualReference] = ()

@@ -10,6 +10,7 @@ from layersite.database.contract import as_data, check, propose
 from layersite.database.schema import Column, Reference, Relation, Schema
 from layersite.model.contract import Contract, Rule, Value
 from layersite.model.document import read_document
+from layersite.model.errors import InvalidInputError
 from layersite.model.yaml import dump
 
 ROOT = Path(__file__).parents[3]
@@ -38,7 +39,7 @@ SCHEMA = Schema(
             CUSTOMER,
             ORDERS,
             relation("public.orders_1", ID, kind="partition", parent="public.orders"),
-            relation("public.mails", Column("mail", "text", "text"), kind="view"),
+            relation("public.mails", Column("mail", "text", "text"), ID, kind="view"),
             relation("public.far", ID, kind="foreign"),
         )
     },
@@ -47,7 +48,7 @@ SCHEMA = Schema(
 RIGHT: dict[str, Any] = {
     "public.customer": {"id": "keep", "mail": {"mask": "email"}, "code": "keep", "whole": "keep", "body": "null"},
     "public.orders": {"id": "keep", "customer": "keep"},
-    "public.mails": "keep",
+    "public.mails": {"mail": "keep", "id": "keep"},
     "public.far": "drop",
 }
 
@@ -73,7 +74,17 @@ def test_a_contract_that_says_all_has_no_problem() -> None:
         ({**RIGHT, "public.gone": "drop"}, "there is no public.gone"),
         ({**RIGHT, "public.orders_1": {"id": "keep"}}, "is a partition and follows public.orders"),
         ({**RIGHT, "public.far": {"id": "keep"}}, "public.far is a foreign table"),
-        ({**RIGHT, "public.mails": {"mail": "keep"}}, "public.mails is computed from masked tables"),
+        (
+            {**RIGHT, "public.mails": "keep"},
+            "public.mails is a view; list its columns, each `keep`, or `drop` all of it",
+        ),
+        ({**RIGHT, "public.mails": {"mail": "keep"}}, "the column `id` of public.mails is not listed"),
+        (
+            changed("public.mails", "mail", {"mask": "email"}),
+            "it can only be `keep`, or all of the view",
+        ),
+        (changed("public.mails", "id", "null"), "it can only be `keep`, or all of the view"),
+        (changed("public.mails", "id", "drop"), "it can only be `keep`, or all of the view"),
         ({**RIGHT, "public.orders": "keep"}, "public.orders is a table; list its columns"),
         (changed("public.customer", "mial", "keep"), "no such column, did you mean `mail`?"),
         (changed("public.customer", "whole", "null"), "it is computed from other columns"),
@@ -109,6 +120,20 @@ def test_what_stands_beside_the_relations_is_checked_too(more: dict[str, Any], m
     assert any(message in each for each in problems(RIGHT, **more))
 
 
+@pytest.mark.parametrize(
+    ("leaf", "message"),
+    [
+        ({"mask": "date"}, "in a document `mask` must be one of choice, city, company, constant, email"),
+        ({"mask": "json"}, "let a date be `constant`, or do not list it"),
+        ("null", "'keep'"),
+        ({"mask": "number", "min": 2, "max": 1}, "`min` must be smaller"),
+    ],
+)
+def test_what_no_value_in_a_document_can_become_is_refused(leaf: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        problems(changed("public.customer", "body", {"mask": "json", "paths": {"who.born": leaf}}))
+
+
 def test_large_objects_must_be_decided() -> None:
     document = read_document(Path("contract.yaml"), text=dump({"relations": {}}))
     found = check(Schema({}, large_objects=3), document.parse(Contract), document)
@@ -121,6 +146,7 @@ def test_what_is_proposed_covers_the_schema_and_keeps_no_text() -> None:
     assert proposed["public.customer"]["mail"] == {"mask": "email"}
     assert proposed["public.customer"]["body"] == "null"
     assert proposed["public.customer"]["code"] == {"mask": "text"}
+    assert proposed["public.mails"] == {"mail": "keep", "id": "keep"}
 
 
 def test_values_tell_what_names_do_not() -> None:

@@ -60,8 +60,8 @@ def _relations(schema: Schema, contract: Contract) -> Found:
             yield path, f"{name} is a partition and follows {relation.parent}; take it out"
         elif relation.kind == "foreign" and listed != "drop":
             yield path, f"{name} is a foreign table, whose rows lie elsewhere; it can only be `drop`"
-        elif relation.kind in ("view", "matview") and isinstance(listed, dict):
-            yield path, f"{name} is computed from masked tables; it can be `keep` or `drop`"
+        elif relation.is_computed and listed == "keep":
+            yield path, f"{name} is a view; list its columns, each `keep`, or `drop` all of it"
         elif relation.kind in ("table", "partitioned") and listed == "keep":
             yield path, f"{name} is a table; list its columns, or `drop` its rows"
 
@@ -78,6 +78,9 @@ def _columns(schema: Schema, contract: Contract) -> Found:
 
 def misfit(relation: Relation, column: Column, action: Action) -> str | None:
     """Say why `action` cannot be done to `column`, if so."""
+    if relation.is_computed:
+        text = "it is computed from masked tables; it can only be `keep`, or all of the view `drop`"
+        return None if action == "keep" else text
     if column.generated and action not in ("keep", "drop"):
         return "it is computed from other columns of its row; it can only be `keep` or `drop`"
     if action == "null" and not column.nullable:

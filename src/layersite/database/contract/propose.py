@@ -26,8 +26,8 @@ def propose(schema: Schema, samples: Samples) -> dict[str, Action | dict[str, Ac
     """Return what is to become of every relation that can be in a contract, in the order of their names."""
     found: dict[str, Action | dict[str, Action]] = {}
     for name, relation in sorted(schema.relations.items()):
-        if relation.kind in ("view", "matview"):
-            found[name] = "keep"
+        if relation.is_computed:
+            found[name] = dict.fromkeys(relation.columns, "keep") or "drop"
         elif relation.kind == "foreign":
             found[name] = "drop"
         elif relation.parent is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from layersite.database.schema import Column, Family
 from layersite.model.contract import Choice, Constant, Date, Identifier, Json, Number, Rule, Value
 
-__all__ = ["CONSONANTS", "SYLLABLES", "VOWELS", "Shape", "domain_of", "shape", "unfit", "value_shape"]
+__all__ = ["CONSONANTS", "LEAF", "SYLLABLES", "VOWELS", "Shape", "domain_of", "shape", "unfit"]
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 SYLLABLES = "".join(consonant + vowel for consonant in CONSONANTS for vowel in VOWELS)[:128]
@@ -48,7 +48,7 @@ _VALUES = {
     "text": Shape(f"[{''.join(sorted(CONSONANTS + VOWELS))} ]*", 64**4),
 }
 _IDENTIFIERS: dict[Family, Shape] = {
-    "text": Shape("[0-9a-f]{8,24}", 16**24),
+    **dict.fromkeys(("text", "json"), Shape("[0-9a-f]{8,24}", 16**24)),
     "uuid": Shape("[0-9a-f-]{36}", 16**30),
     "bytes": Shape(None, 16**32),
 }
@@ -60,6 +60,8 @@ _FAMILIES: dict[str, tuple[Family, ...]] = {
     "ip": ("text", "inet"),
 }
 _SHORTEST_IDENTIFIER = 8
+LEAF = Column("", "text", "text")
+"""A value in a document: identifiers there are text, numbers whole."""
 
 
 def domain_of(rule: Rule) -> str:
@@ -67,15 +69,10 @@ def domain_of(rule: Rule) -> str:
     return getattr(rule, "domain", None) or rule.mask
 
 
-def value_shape(rule: Value) -> Shape:
-    """Return what `rule` makes, in a column or in a document."""
-    return _VALUES[rule.mask]
-
-
 def shape(rule: Rule, column: Column) -> Shape:
-    """Return what `rule` makes in `column`."""
+    """Return what `rule` makes in `column`, or in a document there."""
     if isinstance(rule, Value):
-        return value_shape(rule)
+        return _VALUES[rule.mask]
     if isinstance(rule, Identifier):
         digits = min(column.length or 18, 18) - column.scale
         return _IDENTIFIERS.get(column.family, Shape(f"[0-9]{{1,{digits}}}(\\.0+)?", 10**digits))

@@ -163,12 +163,13 @@ def _elsewhere(
 
 def _kept(schema: Schema, contract: Contract) -> Iterator[tuple[Relation, Column, str]]:
     for relation in schema.relations.values():
-        is_computed = relation.kind == "matview" and contract.relations[relation.name] == "keep"
+        if relation.kind == "view":
+            continue
         for name, column in relation.columns.items():
             action = contract.columns(relation.name).get(name)
             if isinstance(action, Json):
                 yield from ((relation, column, path) for path, leaf in action.paths.items() if leaf == "keep")
-            elif column.family in ("text", "json") and (action == "keep" or is_computed):
+            elif column.family in ("text", "json") and action == "keep":
                 yield relation, column, ""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from layersite.database.contract.rules import shape, value_shape
+from layersite.database.contract.rules import shape
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.checks import Dialect, counted
 from layersite.database.mariadb.connect import Session, identifier, literal, text_of
@@ -52,7 +52,7 @@ def _test(column: Column, rule: Rule) -> str | None:
     """Return the condition that a value is not of the rule's making."""
     there = identifier(column.name)
     if isinstance(rule, Json):
-        return _foreign_leaves(there, rule)
+        return _foreign_leaves(there, column, rule)
     if isinstance(rule, Number):
         return f"{there} NOT BETWEEN {rule.min} AND {rule.max}"
     text = f"{text_of(there)} COLLATE utf8mb4_bin"
@@ -65,13 +65,16 @@ def _test(column: Column, rule: Rule) -> str | None:
     return f"{text} <> '' AND {text} NOT REGEXP {literal(f'^({pattern})$')}"
 
 
-def _foreign_leaves(there: str, rule: Json) -> str:
+def _foreign_leaves(there: str, column: Column, rule: Json) -> str:
     """Look for anything in a document that is on no listed path, and for masked leaves of another shape."""
     tests = [f"NOT JSON_CONTAINS({projection(rule, there)}, {there})"]
     for path, leaf in rule.paths.items():
-        if leaf != "keep":
-            found = f"JSON_UNQUOTE(JSON_EXTRACT({there}, {path_of(path)})) COLLATE utf8mb4_bin"
-            tests.append(f"{found} NOT REGEXP {literal(f'^({value_shape(leaf).pattern})?$')}")
+        found = f"JSON_EXTRACT({there}, {path_of(path)})"
+        if isinstance(leaf, Number):
+            tests.append(f"JSON_TYPE({found}) NOT LIKE '%INTEGER' OR {found} NOT BETWEEN {leaf.min} AND {leaf.max}")
+        elif leaf != "keep":
+            pattern = literal(f"^({shape(leaf, column).pattern})?$")
+            tests.append(f"JSON_UNQUOTE({found}) COLLATE utf8mb4_bin NOT REGEXP {pattern}")
     return " OR ".join(tests)
 
 

@@ -8,11 +8,11 @@ an INSERT says of it, so whoever carries it over need not look into it.
 
 from collections.abc import Mapping
 
-from layersite.database.contract.rules import domain_of
+from layersite.database.contract.rules import LEAF, domain_of
 from layersite.database.mariadb.connect import Session, identifier, literal, text_of
 from layersite.database.mariadb.values import VALUES, choice, number
 from layersite.database.schema import Column, Relation
-from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Number, Rule, Value
+from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Leaf, Number, Rule, Value
 from layersite.model.errors import DatabaseError
 
 __all__ = ["columns_of", "path_of", "projection", "query", "set_key"]
@@ -114,10 +114,12 @@ def _document(rule: Json, there: str) -> str:
     return f"JSON_MERGE_PATCH('{{}}', {_object(tree)})"
 
 
-def _leaf(rule: Value, found: str) -> str:
+def _leaf(rule: Leaf, found: str) -> str:
     """Return the mask of the value that a path leads to; a list and a document are none."""
     text = f"CONVERT(IF(JSON_TYPE({found}) IN ('OBJECT', 'ARRAY', 'NULL'), NULL, JSON_UNQUOTE({found})) USING utf8mb4)"
-    return _hashed(domain_of(rule), text, _value(rule, _HASH, text, None))
+    if isinstance(rule, Constant):
+        return f"CASE WHEN {text} IS NOT NULL THEN {literal(rule.value)} END"
+    return _hashed(domain_of(rule), text, _value(rule, _HASH, text, LEAF))
 
 
 def _object(tree: Mapping[str, object]) -> str:
@@ -130,13 +132,12 @@ def _moved(there: str, rule: Date, hashed: str) -> str:
     return f"{there} + INTERVAL (CAST({step} AS SIGNED) - {rule.days} + ({step} >= {rule.days})) DAY"
 
 
-def _value(rule: Rule, hashed: str, text: str, column: Column | None) -> str:
+def _value(rule: Rule, hashed: str, text: str, column: Column) -> str:
     """Return the masked value; an empty text stays empty."""
     if isinstance(rule, Value):
         return f"CASE WHEN {text} = '' THEN '' ELSE {VALUES[rule.mask](hashed, text)} END"
     if isinstance(rule, Choice):
         return choice(hashed, 1, rule.values)
-    assert column is not None  # noqa: S101  only plain values stand in documents
     if isinstance(rule, Number):
         unit = 10**column.scale
         steps = f"({number(hashed, 1)} % {(rule.max - rule.min) * unit + 1})"

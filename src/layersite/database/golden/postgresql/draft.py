@@ -132,9 +132,9 @@ def _set_sequences(draft: Connection, keys: Sequence[tuple[str, str]]) -> None:
 
 def _finish_views(draft: Connection, schema: Schema, contract: Contract) -> None:
     """Compute the materialized views from the masked rows, and drop what the contract drops."""
-    views = {name: relation for name, relation in schema.relations.items() if relation.kind in ("view", "matview")}
+    views = {name: relation for name, relation in schema.relations.items() if relation.is_computed}
     for name, relation in sorted(views.items(), key=lambda item: item[1].oid):
-        if relation.kind == "matview" and contract.relations[name] == "keep":
+        if relation.kind == "matview" and contract.relations[name] != "drop":
             with explained(f"the materialized view {name} cannot be computed"):
                 draft.execute(f"REFRESH MATERIALIZED VIEW {name}".encode())
     for kind, word in (("matview", "MATERIALIZED VIEW"), ("view", "VIEW")):

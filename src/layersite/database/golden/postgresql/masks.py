@@ -8,10 +8,10 @@ choose among syllables, digits and lists.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from layersite.database.contract.rules import domain_of
+from layersite.database.contract.rules import LEAF, domain_of
 from layersite.database.golden.postgresql.values import VALUES, choice, identifier, literal, number
 from layersite.database.schema import Column, Relation
-from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Number, Rule, Value
+from layersite.model.contract import Action, Choice, Constant, Date, Identifier, Json, Leaf, Number, Rule, Value
 
 __all__ = ["Selection", "key_settings", "selection"]
 
@@ -102,8 +102,10 @@ def _document(made: Selection, rule: Json, there: str) -> str:
     return f"jsonb_strip_nulls({_object(tree)})"
 
 
-def _leaf(made: Selection, rule: Value, there: str) -> str:
-    return f"to_jsonb({_value(rule, made.hash(domain_of(rule), f'({there})'), f'({there})', None)})"
+def _leaf(made: Selection, rule: Leaf, there: str) -> str:
+    if isinstance(rule, Constant):
+        return f"CASE WHEN {there} IS NOT NULL THEN to_jsonb({literal(rule.value)}::text) END"
+    return f"to_jsonb({_value(rule, made.hash(domain_of(rule), f'({there})'), f'({there})', LEAF)})"
 
 
 def _object(tree: Mapping[str, object]) -> str:
@@ -117,13 +119,12 @@ def _moved(there: str, column: Column, rule: Date, hashed: str) -> str:
     return f"({there} + {days if column.family == 'date' else f'make_interval(days => {days})'})::{column.type}"
 
 
-def _value(rule: Rule, hashed: str, text: str, column: Column | None) -> str:
+def _value(rule: Rule, hashed: str, text: str, column: Column) -> str:
     """Return the masked value; an empty text stays empty."""
     if isinstance(rule, Value):
         return f"CASE WHEN {text} = '' THEN '' ELSE {VALUES[rule.mask](hashed, text)} END"
     if isinstance(rule, Choice):
         return choice(hashed, 1, rule.values)
-    assert column is not None  # noqa: S101  only plain values stand in documents
     if isinstance(rule, Number):
         unit = 10**column.scale
         steps = f"({number(hashed, 1)} % {(rule.max - rule.min) * unit + 1})"

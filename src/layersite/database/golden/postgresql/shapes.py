@@ -6,7 +6,7 @@ fast. What it does not prove is looked at value by value.
 
 from collections.abc import Mapping
 
-from layersite.database.contract.rules import shape, value_shape
+from layersite.database.contract.rules import shape
 from layersite.database.golden.postgresql.connect import Connection, explained
 from layersite.database.golden.postgresql.copy import ranges
 from layersite.database.golden.postgresql.values import identifier, literal
@@ -64,7 +64,7 @@ def wrong(column: Column, rule: Rule) -> str | None:
     """Return the condition that a value is not of the rule's making."""
     there = identifier(column.name)
     if isinstance(rule, Json):
-        return _foreign_leaves(f"{there}::jsonb", rule)
+        return _foreign_leaves(f"{there}::jsonb", column, rule)
     pattern = shape(rule, column).pattern
     value = _text(column, "v" if column.array else there)
     if isinstance(rule, Number):
@@ -87,14 +87,16 @@ def _single(column: Column) -> str:
     return column.type.removesuffix("[]")
 
 
-def _foreign_leaves(there: str, rule: Json) -> str:
+def _foreign_leaves(there: str, column: Column, rule: Json) -> str:
     """Look for anything in a document that is on no listed path, and for masked leaves of another shape."""
     paths = {path: f"ARRAY[{', '.join(map(literal, path.split('.')))}]" for path in rule.paths}
     rest = " #- ".join([there, *paths.values()])
     tests = [f"jsonb_path_exists({rest}, '$.** ? (@.type() != \"object\")')"]
     for path, leaf in rule.paths.items():
-        if leaf != "keep":
-            pattern = literal(f"^({value_shape(leaf).pattern})?$")
+        if isinstance(leaf, Number):
+            tests.append(f"{there} #> {paths[path]} NOT BETWEEN '{leaf.min}'::jsonb AND '{leaf.max}'::jsonb")
+        elif leaf != "keep":
+            pattern = literal(f"^({shape(leaf, column).pattern})?$")
             tests.append(f"{there} #>> {paths[path]} !~ {pattern}")
     parents = {tuple(path.split(".")[:depth]) for path in rule.paths for depth in range(path.count(".") + 1)}
     steps = sorted(f"ARRAY[{', '.join(map(literal, parent))}]::text[]" for parent in parents)
