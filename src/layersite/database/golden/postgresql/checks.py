@@ -17,7 +17,6 @@ __all__ = ["alone", "structure"]
 
 _UNFINISHED = """
 SELECT format('the index %s is not valid', indexrelid::regclass) FROM pg_index WHERE NOT indisvalid
-UNION ALL SELECT format('the constraint %s is not validated', conname) FROM pg_constraint WHERE NOT convalidated
 UNION ALL SELECT format('the materialized view %I.%I is empty', schemaname, matviewname) FROM pg_matviews
     WHERE NOT ispopulated"""
 
@@ -40,7 +39,7 @@ def structure(golden: Connection, schema: Schema, contract: Contract) -> Check:
 
 
 def _is_dropped_view(relation: Relation, contract: Contract) -> bool:
-    return relation.kind in ("view", "matview") and contract.relations[relation.name] == "drop"
+    return relation.is_computed and contract.relations[relation.name] == "drop"
 
 
 def _differences(relation: Relation, found: Relation | None, contract: Contract) -> Iterator[str]:

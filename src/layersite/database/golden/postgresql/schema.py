@@ -45,7 +45,7 @@ _KEYS = """
 SELECT i.indrelid, i.indisprimary, array_agg(a.attname ORDER BY k.place)
 FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int[]) WITH ORDINALITY k(number, place)
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-WHERE i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL AND k.place <= i.indnkeyatts
+WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL AND k.place <= i.indnkeyatts
 GROUP BY i.indexrelid, i.indrelid, i.indisprimary"""
 
 _REFERENCES = """
@@ -54,7 +54,10 @@ SELECT c.conrelid, c.confrelid,
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.o),
     ARRAY(SELECT a.attname FROM unnest(c.confkey) WITH ORDINALITY k(n, o)
         JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.o)
-FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0 ORDER BY c.conrelid, c.conname"""
+FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0
+    AND to_jsonb(c) ->> 'conperiod' IS DISTINCT FROM 'true'
+ORDER BY c.conrelid, c.conname"""
+"""A key over a period of time, from PostgreSQL 18 on, finds its rows together, and the server alone looks after it."""
 
 _LARGE_OBJECTS = "SELECT count(*) FROM pg_largeobject_metadata"
 
