@@ -359,7 +359,11 @@ def test_servers_of_other_versions(postgres: Server, postgres15: Server, newer: 
     CREATE VIEW mails AS SELECT mail FROM t;
     """
     golden = Build(postgres if newer else postgres15, postgres15)(
-        sql, {"public.t": {"id": "keep", "mail": {"mask": "email"}, "at": {"mask": "date"}}, "public.mails": {"mail": "keep"}}
+        sql,
+        {
+            "public.t": {"id": "keep", "mail": {"mask": "email"}, "at": {"mask": "date"}},
+            "public.mails": {"mail": "keep"},
+        },
     )
     (remarks,) = (check.remarks for check in golden.made.attestation.checks if check.name == "definitions")
     assert ["query of the view public.mails" in remark for remark in remarks] == [True] * newer

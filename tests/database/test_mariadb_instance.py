@@ -29,9 +29,9 @@ from tests.database.server import UNPRIVILEGED, free_port
 from tests.database.tap import MariaDBTap, run_until
 from tests.database.test_mariadb_clone import SHOP, publish
 from tests.database.test_roles import staged
-from tests.database.test_roles_engines import CHECK
 
 _NUMBERS = itertools.count()
+CHECK = ("--check", "--diff")
 PARTITIONED = """
 CREATE TABLE visit (id int PRIMARY KEY, place varchar(20), KEY (place)) PARTITION BY RANGE (id)
   (PARTITION low VALUES LESS THAN (50), PARTITION high VALUES LESS THAN MAXVALUE);

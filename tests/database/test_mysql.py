@@ -22,8 +22,8 @@ from tests.database.building import KEY
 from tests.database.instances import ask, instance_settings, running
 from tests.database.mariadb import MariaDBServer
 from tests.database.mysql import KINDS, running_mysql
-from tests.database.test_mariadb_clone import REACHES
 from tests.database.test_adversarial import LEAVES, assert_masked
+from tests.database.test_mariadb_clone import REACHES
 from tests.database.test_mariadb_fixtures import orphans
 from tests.database.test_mariadb_golden import make, wish
 

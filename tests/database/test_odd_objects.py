@@ -1,6 +1,7 @@
 """Types and objects that few databases have: their goldens are right, or refused by name, and so are the clones."""
 
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ class Way:
         self.build = Build(server, server)
         self.server = server
 
-    def __call__(self, sql: str, relations: object = None) -> Golden:
+    def __call__(self, sql: str, relations: dict[str, Any] | None = None) -> Golden:
         golden = self.build(sql, relations)
         with closing(PostgreSQL(self.server.uri(), "V")) as engine:
             clone, _ = provide(engine, Order("odd.git", "odd-", "web-1", "shop", golden.made.golden.name, reset=True))
