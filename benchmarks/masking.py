@@ -21,8 +21,10 @@ from layersite.model.database import Golden
 from tests.database.building import wish
 from tests.database.server import Server
 
-__all__ = ["SHOP", "build_golden", "compare"]
+__all__ = ["CANARY", "KEPT", "MASKED", "SHOP", "build_golden", "compare"]
 
+CANARY = "canary.7f3a91@layersite.example"
+"""What the first customer has for an address."""
 SHOP = """
 CREATE TABLE customer (id bigint PRIMARY KEY, first text, last text, email text, phone text, street text, city text,
   zip text, born date, iban text, national_id text, state text, created timestamptz);
@@ -88,7 +90,7 @@ def compare(server: Server, source: str, runs: int) -> Golden:
 
 def build_golden(server: Server) -> Golden:
     """Make a golden as the command does, and drop those before it."""
-    ordered = wish(server, MASKED, canaries=["canary.7f3a91@layersite.example"])
+    ordered = wish(server, MASKED, canaries=[CANARY])
     made = build(replace(ordered, keep=1), datetime.now(UTC), lambda _: None)
     assert made is not None
     return made.golden

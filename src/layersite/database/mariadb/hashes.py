@@ -1,6 +1,6 @@
 """Hashes of a column's values under a nonce that only one check knows, and whether the schema itself quotes one."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache, partial
 
 from layersite.database.golden.attestation import Check
@@ -10,10 +10,13 @@ from layersite.database.mariadb.connect import Session, identifier, literal, tex
 from layersite.database.mariadb.masks import path_of
 from layersite.database.schema import Column, Relation, Schema
 from layersite.model.contract import Contract
+from layersite.model.errors import DatabaseError
 
 __all__ = ["hasher", "schema_is_clean"]
 
 _AT_ONCE = 5_000
+_ROWS, _LONGEST = 256, 1 << 22
+"""In how many rows hashes come, and how many bytes one may have; a longer one would be cut without a word."""
 
 
 def hasher(session: Session) -> Hasher:
@@ -34,10 +37,21 @@ def _hashes(
     share, (rows, value) = share_of(relation), _values(relation, relation.columns[name], path)
     key = ", CHAR(31), ".join([*(text_of(identifier(each)) for each in pairing), value])
     hashed = _hash(f"CONCAT({key})")
-    hashes = f"{hashed}, {_hash(value)}" if pairing else hashed
     is_taken = f" AND {hashed} % {share} = 0" if share > 1 else ""
-    sql = f"SELECT DISTINCT {hashes} FROM {rows} WHERE CHAR_LENGTH({value}) >= {shortest}{is_taken}"
-    return Hashes({int(row[0]): int(row[-1]) for row in session.ask(sql)}, share)
+    found = f"SELECT DISTINCT {hashed} AS h, {_hash(value) if pairing else 0} AS v FROM {rows}"
+    sql = f"{found} WHERE CHAR_LENGTH({value}) >= {shortest}{is_taken}"
+    return Hashes({h: v if pairing else h for h, v in _pairs(session, sql, share)}, share)
+
+
+def _pairs(session: Session, sql: str, share: int) -> Iterator[tuple[int, int]]:
+    """Give the pairs that `sql` finds, many in one row, for each row costs more than what is in it."""
+    session.ask("SET group_concat_max_len = %s", _LONGEST)
+    for (listed,) in session.ask(f"SELECT GROUP_CONCAT(h, ':', v) FROM ({sql}) s GROUP BY h DIV {share} % {_ROWS}"):
+        if len(listed) >= _LONGEST:
+            raise DatabaseError("a column has too many values to compare; let its relation have fewer rows")
+        for pair in str(listed).split(","):
+            h, _, v = pair.partition(":")
+            yield int(h), int(v)
 
 
 def _values(relation: Relation, column: Column, path: str) -> tuple[str, str]:
