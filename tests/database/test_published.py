@@ -15,13 +15,13 @@ from tests.database.building import KEY, Build, wish
 from tests.database.server import Server
 
 SHOP = """
-CREATE TABLE purse (id int PRIMARY KEY, coins int, mail text);
+CREATE TABLE purse (id int PRIMARY KEY, coins int, mail text, note text);
 CREATE TABLE chest (id int PRIMARY KEY REFERENCES purse ON DELETE CASCADE, coins int);
 INSERT INTO purse SELECT n, 100, n || '@real.example' FROM generate_series(1, 500) n;
 INSERT INTO chest SELECT n, 100 FROM generate_series(1, 500) n;
 """
 CONTRACT = {
-    "public.purse": {"id": "keep", "coins": "keep", "mail": {"mask": "email"}},
+    "public.purse": {"id": "keep", "coins": "keep", "mail": {"mask": "email"}, "note": "drop"},
     "public.chest": {"id": "keep", "coins": "keep"},
 }
 CHANGES = (

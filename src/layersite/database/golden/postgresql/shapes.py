@@ -30,7 +30,8 @@ FROM mine JOIN pg_class USING (oid) WHERE relkind <> 'p'"""
 
 def proven(golden: Connection, relation: Relation, actions: Mapping[str, Action]) -> set[str]:
     """Return columns of which every value is of its rule's making; of the others nothing is known yet."""
-    tests = {name: sql for name, rule in actions.items() if (sql := _together(relation.columns[name], rule))}
+    rules = {name: rule for name, rule in actions.items() if not isinstance(rule, str)}
+    tests = {name: sql for name, rule in rules.items() if (sql := _together(relation.columns[name], rule))}
     found = set(tests)
     if not tests:
         return found
@@ -43,9 +44,9 @@ def proven(golden: Connection, relation: Relation, actions: Mapping[str, Action]
     return found
 
 
-def _together(column: Column, rule: Action) -> str | None:
+def _together(column: Column, rule: Rule) -> str | None:
     """Return the aggregate that some value is not of the rule's making, if a pattern tells all about it."""
-    if isinstance(rule, str | Json | Number | Constant | Choice) or column.array:
+    if isinstance(rule, Json | Number | Constant | Choice) or column.array:
         return None
     if (pattern := shape(rule, column).pattern) is None:
         return None
