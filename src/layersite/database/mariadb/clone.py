@@ -68,7 +68,7 @@ class MariaDBClones:
         if found != "0" and known != owner:
             raise DatabaseError(f"there is a user `{name}` that is not this clone's; it was not touched: rename it")
         if found == "0":
-            ledger.begin(self.session, name, "user")
+            ledger.make(self.session)
             ledger.write(self.session, name, owner, kind="user")
             self.session.ask(f"CREATE USER {identifier(name)} ACCOUNT LOCK")
         return bool(found == "0")

@@ -21,6 +21,7 @@ __all__ = [
     "entries",
     "forget",
     "has_claimed",
+    "make",
     "remove",
     "users",
     "write",
@@ -37,11 +38,16 @@ _DATABASES = f"SELECT l.name, l.record FROM {_PLACE} l JOIN information_schema.s
 _USERS = f"SELECT name, record FROM {_PLACE} WHERE kind = 'user'"
 
 
-def begin(session: Session, name: str, kind: str = "database") -> None:
-    """Note that a run of ours makes `name` now, if that is not noted yet."""
+def make(session: Session) -> None:
+    """Make the ledger itself, if it is not there."""
     for sql in _MAKE:
         session.ask(sql)
-    session.ask(f"INSERT IGNORE INTO {_PLACE} (kind, name) VALUES (%s, %s)", kind, name)
+
+
+def begin(session: Session, name: str) -> None:
+    """Note that a run of ours makes the database `name` now, if that is not noted yet."""
+    make(session)
+    session.ask(f"INSERT IGNORE INTO {_PLACE} (kind, name) VALUES ('database', %s)", name)
 
 
 def write(session: Session, name: str, record: Record | Role, attested: Yaml = None, kind: str = "database") -> None:
