@@ -4,11 +4,12 @@ import resource
 import signal
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from layersite.database.clone import Order, admit, provide, reap
-from layersite.database.golden.make import Wish
+from layersite.database.golden.make import Wish, build
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.database.mariadb.engine import MariaDB
 from layersite.database.mariadb.fetch import fetch
@@ -17,7 +18,7 @@ from tests.database.mariadb import MariaDBServer, running_mariadb
 from tests.database.tap import MariaDBTap, every, run_until, write_until
 from tests.database.test_mariadb_clone import SHOP as GOLDEN
 from tests.database.test_mariadb_clone import publish
-from tests.database.test_mariadb_golden import CONTRACT, SHOP, databases, make, wish
+from tests.database.test_mariadb_golden import CONTRACT, SHOP, databases, wish
 
 PARTS = """
 CREATE TABLE big (id int PRIMARY KEY, load_ longblob) PARTITION BY RANGE (id)
@@ -32,7 +33,7 @@ def provide_at(uri: str, order: Order) -> None:
 
 def build_at(uri: str, wished: Wish) -> None:
     assert isinstance(wished.engine, MariaDB)
-    make(replace(wished, engine=replace(wished.engine, server=uri)))
+    build(replace(wished, engine=replace(wished.engine, server=uri)), datetime.now(UTC), lambda step: None)
 
 
 def provide_cut_at(uri: str, order: Order) -> None:
@@ -127,7 +128,8 @@ def is_built_right(server: MariaDBServer, wished: Wish) -> None:
     with wished.engine.open_server() as opened:
         goldens = [golden.name for golden, _ in opened.goldens()]
         assert [each for name in goldens for each in opened.verify_again(name, wished.contract) if each.problems] == []
-    made = make(wished)
+    made = build(wished, datetime.now(UTC), lambda step: None)
+    assert made is not None
     assert server.ask("SELECT count(DISTINCT email) FROM customer", made.golden.name) == [(2,)]
     noted = server.ask("SELECT name FROM layersite.ledger WHERE name LIKE '%killed%' AND name NOT LIKE 'killed%'")
     found = {name for name in databases(server) if name.startswith(("golden_killed_", "layersite_draft_killed_"))}

@@ -291,8 +291,9 @@ def command_at(uri: str, environment: dict[str, str], *arguments: str) -> None:
 
 
 @pytest.mark.stress
+@pytest.mark.parametrize("takes_all", [True, False], ids=["with its programs", "alone"])
 def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
-    site: Path, run: Run, postgres: Server, cluster: FatedCluster, tmp_path: Path
+    site: Path, run: Run, postgres: Server, cluster: FatedCluster, tmp_path: Path, takes_all: bool
 ) -> None:
     port = re.findall(r":(\d+)", (site / "kubeconfig").read_text())[0]
     for name in ("pre-receive", "post-receive"):
@@ -311,7 +312,7 @@ def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
     command = (environment, "--site", str(site), "clone", "topic")
 
     def clone(last: int, *options: str) -> tuple[int | None, int]:
-        return run_until(last, command_at, postgres.uri(), *command, *options, meet=cluster.meet, takes_all=True)
+        return run_until(last, command_at, postgres.uri(), *command, *options, meet=cluster.meet, takes_all=takes_all)
 
     def prepare() -> Golden:
         cluster.objects.pop("/api/v1/namespaces/wired-topic/pods/new", None)
