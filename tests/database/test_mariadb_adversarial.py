@@ -8,8 +8,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import yaml
 
 from layersite.database.clone import Order, provide
+from layersite.database.golden.make import UncoveredError
 from layersite.database.mariadb.clone import MariaDBClones
 from layersite.model.errors import DatabaseError, InvalidInputError
 from tests.database.mariadb import MariaDBServer
@@ -229,6 +231,19 @@ def test_a_column_can_be_dropped_and_a_document_keeps_what_is_listed(way: Way) -
     assert_masked(first)
     assert others == [{"who": {}, "missing": {}}] * 3
     assert len(clone.rows("SELECT * FROM doc")[0]) == 2
+
+
+def test_a_column_that_is_new_in_a_view_stops_the_build_and_is_proposed(way: Way) -> None:
+    sql = """
+    CREATE TABLE t (id int) PARTITION BY HASH (id) PARTITIONS 2; CREATE VIEW v AS SELECT id, 1 AS one FROM t;
+    CREATE VIEW whole AS SELECT id FROM t; CREATE VIEW more AS SELECT * FROM whole;
+    """
+    with pytest.raises(UncoveredError) as refused:
+        way(sql, {"t": {"id": "keep"}, "v": {"id": "keep"}, "whole": "keep"})
+    relations = {"v": {"one": "keep"}, "whole": {"id": "keep"}, "more": {"id": "keep"}}
+    assert yaml.safe_load(refused.value.proposal)["relations"] == relations
+    with pytest.raises(UncoveredError, match="it is computed from masked tables; it can only be `keep`"):
+        way(sql, {"t": {"id": "keep"}, **relations, "v": {"id": "null", "one": "keep"}})
 
 
 @pytest.mark.parametrize(

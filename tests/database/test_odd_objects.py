@@ -5,9 +5,11 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
 from layersite.database.clone import Order, provide
 from layersite.database.clone.postgresql import PostgreSQL
+from layersite.database.golden.make import UncoveredError
 from layersite.model.errors import InvalidInputError
 from tests.database.building import Build, Golden
 from tests.database.server import Server
@@ -180,6 +182,24 @@ def test_an_index_that_was_never_finished_is_no_key(way: Way) -> None:
     with way.server.connect("shop") as source, pytest.raises(psycopg.errors.UniqueViolation):
         source.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (id)")
     assert way.build.again({"public.t": {"id": "keep"}}).value("SELECT count(*) FROM t") == 2
+
+
+def test_a_column_that_is_new_in_a_view_stops_the_build_and_is_proposed(way: Way) -> None:
+    sql = """
+    CREATE TABLE t (id int) PARTITION BY LIST (id); CREATE TABLE t_1 PARTITION OF t DEFAULT;
+    CREATE VIEW v AS SELECT id, 1 AS one FROM t; CREATE MATERIALIZED VIEW m AS SELECT id FROM t;
+    ALTER TABLE t ADD two int;
+    CREATE VIEW whole AS SELECT * FROM t_1; CREATE VIEW bare AS SELECT FROM t;
+    """
+    relations = {"public.t": {"id": "keep"}, "public.v": {"id": "keep"}, "public.whole": "keep", "public.bare": "drop"}
+    with pytest.raises(UncoveredError) as refused:
+        way(sql, relations)
+    assert yaml.safe_load(refused.value.proposal)["relations"] == {
+        "public.t": {"two": "keep"},
+        "public.v": {"one": "keep"},
+        "public.m": {"id": "keep"},
+        "public.whole": {"id": "keep", "two": "keep"},
+    }
 
 
 def test_foreign_tables_are_refused_by_name(way: Way) -> None:

@@ -16,13 +16,14 @@ _MANY = 2**50
 
 
 def unlisted(schema: Schema, contract: Contract) -> dict[str, list[str]]:
-    """Return the relations, and of each the columns, that the contract says nothing of."""
+    """Return the relations, and of each the columns, of which the contract does not say what becomes of them."""
     found: dict[str, list[str]] = {}
     for relation in schema.relations.values():
         if relation.parent:
             continue
         listed = contract.relations.get(relation.name)
-        missing = [] if isinstance(listed, str) else [name for name in relation.columns if name not in (listed or {})]
+        known = relation.columns if listed == "drop" else listed if isinstance(listed, dict) else {}
+        missing = [name for name in relation.columns if name not in known]
         if listed is None or missing:
             found[relation.name] = missing
     return found
@@ -38,9 +39,8 @@ def _coverage(schema: Schema, contract: Contract) -> Found:
     for name, columns in unlisted(schema, contract).items():
         if name not in contract.relations:
             yield ("relations",), f"{schema.relations[name].kind} {name} is not listed"
-        else:
-            for column in columns:
-                yield ("relations", name), f"the column `{column}` of {name} is not listed"
+        for column in columns if contract.columns(name) else ():
+            yield ("relations", name), f"the column `{column}` of {name} is not listed"
     for relation in schema.relations.values():
         if relation.kind == "foreign" and relation.parent:
             yield (
