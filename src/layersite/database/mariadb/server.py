@@ -13,13 +13,14 @@ from layersite.database.mariadb import canaries, checks, ledger
 from layersite.database.mariadb.connect import Session, identifier
 from layersite.database.mariadb.copy import carry
 from layersite.database.mariadb.ddl import Definition, move, read_definition
+from layersite.database.mariadb.definitions import definitions
 from layersite.database.mariadb.describe import read_schema
 from layersite.database.mariadb.hashes import hasher, schema_is_clean
 from layersite.database.mariadb.source import MariaDBSource
 from layersite.database.mariadb.subset import MariaDBReader
 from layersite.model.contract import Contract
 from layersite.model.database import Golden, golden_name
-from layersite.model.errors import LayersiteError
+from layersite.model.errors import DatabaseError, LayersiteError
 
 __all__ = ["MariaDBServer"]
 
@@ -94,10 +95,12 @@ class MariaDBServer:
             if structure.problems:
                 return (structure,)
             golden.ask("SET @layersite_nonce = UNHEX(%s)", self._nonce)
-            text = self._definition(golden).text
-            raw = hasher(source.session)
+            definition = self._definition(golden)
+            text, raw = definition.text, hasher(source.session)
+            is_alike = source.version.rpartition(".")[0] == self.version.rpartition(".")[0]
             return (
                 structure,
+                definitions(source.definition, definition, contract, is_alike),
                 overlap(raw, hasher(golden), source.schema, contract),
                 schema_is_clean(text, source.session, raw, source.schema, contract),
                 *checks.alone(golden, source.schema, contract),
@@ -125,13 +128,19 @@ class MariaDBServer:
         return int(self.session.one(sql, name))
 
     def publish(self, draft: str, golden: Golden, attestation: Attestation) -> None:
-        """Make the draft a golden: its tables move, what rests on them is made, and last it is recorded.
+        """Make the draft a golden: its tables move, what rests on them is made and compared, and last it is recorded.
 
         Nobody but who may do everything can enter it.
         """
         try:
             ledger.begin(self.session, golden.name)
+            with closing(self.session.another(draft)) as inside:
+                wanted = self._definition(inside)
             move(self.session, draft, golden.name, self._definitions[draft])
+            with closing(self.session.another(golden.name)) as inside:
+                made = definitions(wanted, read_definition(inside), Contract(relations={}), is_alike=True)
+            if made.problems:
+                raise DatabaseError("the golden came out otherwise and was dropped:\n" + "\n".join(made.problems))
             ledger.write(self.session, golden.name, golden, attestation.model_dump(mode="json"))
             ledger.forget(self.session, draft)
         except BaseException:
