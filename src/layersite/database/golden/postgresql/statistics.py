@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.postgresql.connect import Connection, explained
+from layersite.database.golden.postgresql.values import identifier
 from layersite.database.schema import Schema
 from layersite.model.contract import Contract
 
@@ -33,7 +34,8 @@ SELECT DISTINCT format('%I.%I', statistics_schemaname, statistics_name), format(
 FROM pg_stats_ext WHERE most_common_vals IS NOT NULL ORDER BY 1"""
 
 _TYPE = """
-SELECT typcategory::text, typname::text FROM pg_type WHERE oid = pg_typeof((SELECT {} FROM {} LIMIT 0))"""
+SELECT typcategory::text, typname::text, typnamespace = 'pg_catalog'::regnamespace
+FROM pg_type WHERE oid = pg_typeof((SELECT {} FROM {} LIMIT 0))"""
 
 _WHOLE = ("most_common_vals", "histogram_bounds")
 _PARTS = ("most_common_elems",)
@@ -41,7 +43,7 @@ _PARTS = ("most_common_elems",)
 
 @dataclass(frozen=True)
 class _Memory:
-    """What is remembered of `name`, and what there is: two queries of values as text, or the reason for none."""
+    """What is remembered of `name`, and what there is: two queries of values, or the reason for none."""
 
     name: str
     remembered: str = ""
@@ -73,20 +75,21 @@ def _singles(golden: Connection, schema: Schema, contract: Contract) -> Iterator
             if is_kept and not relation.columns[column].generated:
                 continue
         name = f"{owner}.{column}" if column else f"{owner} of {value}"
-        category, kind = golden.execute(_TYPE.format(value, table).encode()).fetchone() or ("", "")
+        category, kind, is_common = golden.execute(_TYPE.format(value, table).encode()).fetchone() or ("", "", False)
         if category == "R":
             yield _Memory(name, remark="of ranges, their ends are remembered apart from each other")
             continue
-        yield _Memory(name, _remembered(_WHOLE, place), f"SELECT concat({value}) AS v FROM {table}")
+        cast, whole = (f"::{identifier(kind)}", value) if is_common else ("", f"concat({value})")  # as text is slower
+        yield _Memory(name, _remembered(_WHOLE, place, cast), f"SELECT {whole} AS v FROM {table}")
         if category == "A" or kind == "tsvector":
             items = value if category == "A" else f"tsvector_to_array({value})"
             there = f"SELECT concat(e) AS v FROM {table} CROSS JOIN unnest({items}) e"
             yield _Memory(f"what is in {name}", _remembered(_PARTS, place), there)
 
 
-def _remembered(columns: tuple[str, ...], place: str) -> str:
+def _remembered(columns: tuple[str, ...], place: str, cast: str = "") -> str:
     listed = " || ".join(f"coalesce({column}::text::text[], '{{}}')" for column in columns)
-    return f"SELECT unnest({listed}) AS v FROM {place}"
+    return f"SELECT unnest({listed}){cast} AS v FROM {place}"
 
 
 def _combinations(golden: Connection) -> Iterator[_Memory]:
