@@ -1,6 +1,7 @@
 """Ledgers that the migration tools themselves write, on a real server, against the files that they wrote them from."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,6 +80,15 @@ def test_what_django_has_applied_is_what_is_pending_no_more(django: Django, post
     assert (squashed.obstacle(ahead), squashed.pending(ahead)) == (None, ())
     django("migrate")
     assert squashed.obstacle(applied(postgres, "django", "django")) is None
+    only = tmp_path / "shop" / "migrations" / "0001_all.py"
+    only.write_text(re.sub(r"replaces = \[.*\]", "replaces = []", only.read_text()))
+    for old in ("0001_initial", "0002_note"):
+        (only.parent / f"{old}.py").unlink()
+    alone = read_history("django", files(tmp_path))
+    assert "has applied `shop.0001_initial`" in str(alone.obstacle(applied(postgres, "django", "django")))
+    django("migrate shop --prune")
+    pruned = applied(postgres, "django", "django")
+    assert (alone.obstacle(pruned), alone.pending(pruned)) == (None, ())
 
 
 @pytest.mark.stress
@@ -100,6 +110,15 @@ def test_what_goose_has_applied_is_what_is_pending_no_more(postgres: Server, tmp
     assert history.pending(goose("up")) == ()
     assert history.pending(goose("down-to", "1")) == ("2", "20260102030405")
     assert history.pending(goose("up")) == ()
+    (tmp_path / "00001_step.sql").unlink()
+    (tmp_path / "20260102030406_more.sql").write_text("-- +goose Up\nSELECT 1;\n")
+    fewer, ledger = read_history("goose", files(tmp_path)), goose("up")
+    assert (fewer.obstacle(ledger), fewer.pending(ledger)) == (None, ())
+    (tmp_path / "00003_late.sql").write_text("-- +goose Up\nSELECT 1;\n")
+    late = read_history("goose", files(tmp_path)).obstacle(ledger)
+    assert late == "it has applied `20260102030405`, which comes after `00003_late.sql` of the change; renumber that"
+    with pytest.raises(subprocess.CalledProcessError):
+        goose("up")
 
 
 @pytest.mark.stress

@@ -78,6 +78,7 @@ def migration(folder: Path, number: str, name: str, body: str) -> None:
 def test_what_rails_has_run_is_pending_no_more_in_any_order(server: Server | MariaDBServer, tmp_path: Path) -> None:
     for number, name in (("001", "first"), ("20260102030405", "third"), ("20260101000000", "second")):
         migration(tmp_path, number, name, f"def change = create_table(:{name})")
+    (tmp_path / "20260102030405_third.rb").rename(tmp_path / "20260102030405_third.engine.rb")
     run = rails_on(server, tmp_path)
     run("run", "up", "20260102030405")
     history = read_history("rails", files(tmp_path))
@@ -92,3 +93,9 @@ def test_what_rails_has_run_is_pending_no_more_in_any_order(server: Server | Mar
     run("migrate", code=1)
     more = read_history("rails", files(tmp_path))
     assert more.pending(applied(server, "rails", "rails")) == ("20260103000000",)
+    (tmp_path / "001_first.rb").unlink()
+    migration(tmp_path, "20260103000000", "bad", "def change = execute('select 1')")
+    run("migrate")
+    fewer = read_history("rails", files(tmp_path))
+    ledger = applied(server, "rails", "rails")
+    assert (fewer.obstacle(ledger), fewer.pending(ledger)) == (None, ())

@@ -111,6 +111,15 @@ def test_a_new_number_below_what_is_applied_is_refused(tool: str) -> None:
     assert re.search(r"applied `3`, which comes after `db/\w+2_+b\.\w+` of the change; renumber", fit.reason)
 
 
+@pytest.mark.parametrize(
+    ("ledger", "kind"), [(("1", "2"), "clone"), (("1",), "refused"), (("2", "4"), "refused"), (("x", "2"), "refused")]
+)
+@pytest.mark.parametrize("tool", ["goose", "rails"])
+def test_old_files_may_go_once_what_follows_them_is_applied(tool: str, ledger: tuple[str, ...], kind: str) -> None:
+    history = sql(tool, "00002_b.rb", "00003_c.rb") if tool == "rails" else sql(tool, "00002_b.sql", "00003_c.sql")
+    assert choose([golden(*ledger)], history).kind == kind
+
+
 def test_rails_applies_a_number_below_what_is_applied() -> None:
     assert choose([golden("1", "3")], LINEAR["rails"]).pending == ("2",)
 

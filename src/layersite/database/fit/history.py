@@ -39,7 +39,8 @@ class History:
 
     `by_head`: the ledger names the last steps alone, and what they come after goes without saying. `aliases` are
     further names that a ledger may use. `scopes`: what stands before the dot in the repository's own names; a
-    ledger's other names belong to installed packages. `checksums`: what a ledger should remember of a step.
+    ledger's other names belong to installed packages. `checksums`: what a ledger should remember of a step. `forgets`:
+    the tool goes on where the files of old steps, told by numbers, were taken away.
     """
 
     steps: Mapping[str, Step]
@@ -47,6 +48,7 @@ class History:
     aliases: Mapping[str, str] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
     checksums: Mapping[str, str] = field(default_factory=dict)
+    forgets: bool = False
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
@@ -56,13 +58,14 @@ class History:
 
     def obstacle(self, applied: Sequence[str]) -> str | None:
         """Say why a database whose ledger holds `applied` cannot be migrated forward along this history, if so."""
+        done = self.applied(applied)
         for entry in applied:
             name, _, checksum = self._own(entry).partition("#")
-            if not self._is_known(name):
+            if not self._is_known(name) and not self._is_forgotten(name, done):
                 return f"it has applied `{name}`, which the change does not have"
             if checksum and self.checksums.get(name, checksum) != checksum:
                 return f"it has applied `{self.steps[name].file}`, which the change edits; add a migration instead"
-        return self._disorder(self.applied(applied))
+        return self._disorder(done)
 
     def pending(self, applied: Sequence[str]) -> tuple[str, ...]:
         """Return the steps that are still to be applied, in order."""
@@ -87,6 +90,11 @@ class History:
     def _is_known(self, name: str) -> bool:
         is_foreign = self.scopes is not None and name.partition(".")[0] not in self.scopes
         return is_foreign or name.startswith(UP_TO) or name in self.steps or name in self._replaced
+
+    def _is_forgotten(self, name: str, done: frozenset[str]) -> bool:
+        """Whether a step comes before all that are left, the first of which is applied as well."""
+        first = next(iter(self.steps), "")
+        return self.forgets and first in done and name.isdigit() and _version(name) < _version(first)
 
     @cached_property
     def _replaced(self) -> frozenset[str]:

@@ -22,15 +22,15 @@ def read_flyway(files: Mapping[str, str]) -> History:
 
 
 def read_rails(files: Mapping[str, str]) -> History:
-    """Read Active Record migrations; Rails applies whatever is missing, in any order."""
-    return History(_chain(files, r"(?:^|/)(\d+)_\w+\.rb$", _number, linked=False))
+    """Read Active Record migrations, an engine's too; Rails applies whatever is missing, in any order."""
+    return History(_chain(files, r"(?:^|/)(\d+)_\w+(?:\.\w+)?\.rb$", _number, linked=False), forgets=True)
 
 
 def read_goose(files: Mapping[str, str]) -> History:
     """Read goose's migrations in SQL and Go; what they do on the way back is left aside."""
     steps = _chain(files, r"(?:^|/)(\d+)_[^/]*(?<!_test)\.(?:sql|go)$", _number)
     ends = {name: _GOOSE_DOWN.search(files[step.file]) for name, step in steps.items()}
-    return History({name: replace(step, lines=(0, _line(ends[name]))) for name, step in steps.items()})
+    return History({name: replace(step, lines=(0, _line(ends[name]))) for name, step in steps.items()}, forgets=True)
 
 
 def read_golang_migrate(files: Mapping[str, str]) -> History:
