@@ -303,6 +303,12 @@ class TestLiquibase:
         }
         assert list(read_history("liquibase", files).steps) == expected
 
+    def test_a_file_below_thousands_of_folders_is_read(self) -> None:
+        deep = f"{'a/' * 3000}1.sql"
+        text = "--liquibase formatted sql\n" + "--changeset ann:{}\n" * 100
+        history = read_history("liquibase", {deep: text.format(*range(100)), f"{'b/' * 3000}plain.sql": "select 1;"})
+        assert len(history.pending(["a/1.sql::7::ann"])) == 99
+
     def test_a_document_type_is_refused(self) -> None:
         bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><databaseChangeLog>&b;</databaseChangeLog>'
         with pytest.raises(InvalidInputError, match=r"1\.xml:1: has a document type"):

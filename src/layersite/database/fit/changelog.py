@@ -18,6 +18,9 @@ __all__ = ["name_of", "read_liquibase"]
 _HEADER = re.compile(r"\s*--\s*liquibase\s*formatted[^\n]*", re.IGNORECASE)
 _CHANGE_SET = re.compile(r"""(?mi)^[ \t]*--[ \t]*changeset[ \t]+("[^"\n]+"|[^:\n]+):("[^"\n]+"|\S+)([^\n]*)$""")
 _LOGICAL = re.compile(r"logicalFilePath:(\S+)", re.IGNORECASE)
+_DEPTH = 32
+"""How many folders above a file are looked at for where Liquibase may have begun: a change may bring thousands."""
+
 _Lines = tuple[int, int | None]
 _Element = tuple[str, Mapping[str, Yaml], _Lines]
 """What stands in a change log: its tag, attributes and lines."""
@@ -66,7 +69,7 @@ def read_liquibase(files: Mapping[str, str]) -> History:
             path = each.path or given or each.fallback
             name = name_of(path, each.identifier, each.author)
             steps[name] = Step(name, file, lines=each.lines)
-            parts = PurePosixPath(path).parts
+            parts = PurePosixPath(path).parts[-_DEPTH:]
             for start in range(1, len(parts)):
                 ending = name_of("/".join(parts[start:]), each.identifier, each.author)
                 endings.setdefault(ending, set()).add(name)
@@ -81,7 +84,7 @@ def name_of(path: str, identifier: str, author: str) -> str:
 
 def _included_as(file: str) -> Iterator[str]:
     """Return every path under which an `include` or `includeAll` may mean `file`."""
-    parts = file.split("/")
+    parts = file.split("/")[-_DEPTH:]
     for start in range(len(parts)):
         yield "/".join(parts[start:])
         yield from (f"{'/'.join(parts[start:end])}/" for end in range(start + 1, len(parts)))
