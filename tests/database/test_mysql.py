@@ -154,6 +154,21 @@ def test_a_golden_of_another_server_is_brought(
             assert other.ask(rows, clone.name) == mysql.ask(rows, made.golden.name)
 
 
+def test_canaries_are_looked_for_in_the_logs_of_another_server(
+    mysql: MariaDBServer, ordered: Wish, request: pytest.FixtureRequest
+) -> None:
+    with running_mysql(request.node.callspec.params["mysql"]) as other:
+        engine = MariaDB("shop", mysql.uri("shop"), other.uri(""), bytes(32))
+        with engine.open_server() as server, engine.open_source() as source:
+            draft = server.fill(source, ordered.contract).name
+            found = []
+            for sql in ("SELECT 1", f"CREATE TABLE layersite.aside SELECT '{CANARY}' AS mail", "FLUSH ENGINE LOGS"):
+                other.ask(sql)
+                checks = server.verify(draft, source, ordered.contract)
+                found += [each.problems for each in checks if each.name == "files"]
+    assert (found[0], found[-1]) == ((), ("canary 1 stands in the server's files",))
+
+
 @pytest.mark.parametrize("way", REACHES)
 def test_a_clone_holds_what_its_golden_does_and_is_its_users(mysql: MariaDBServer, made: Made, way: str) -> None:
     order = Order("site.git", "env-", f"web-{len(way)}", "shop", made.golden.name)

@@ -72,7 +72,7 @@ def files_are_clean(golden: Session, source: Session, canaries: Sequence[str]) -
     try:
         shared = [
             path
-            for path in folder.iterdir()
+            for path in (*folder.iterdir(), *folder.glob("#innodb_redo/*"))
             if re.match(r"ibdata|ib_logfile|#ib_|undo|.*(-bin|binlog)\.\d+$", path.name)
         ]
         shared = [] if is_same else shared
