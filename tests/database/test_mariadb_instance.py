@@ -100,6 +100,18 @@ def test_a_clone_is_all_of_its_golden_and_its_users_own(mariadb: MariaDBServer, 
         ask(clone, password, "INSERT INTO orders (customer, total) VALUES (999, 5)")
 
 
+def test_none_of_its_files_holds_a_password_and_none_is_for_others(
+    mariadb: MariaDBServer, one: One, folder: Path
+) -> None:
+    _, clone, password = one
+    home = folder / clone.name
+    files = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert b"IDENTIFIED" in files[home / "init.sql"]
+    hidden = (password.encode(), mariadb.password.encode())
+    assert [path for path, held in files.items() if any(each in held for each in hidden)] == []
+    assert home.stat().st_mode & 0o077 == 0
+
+
 def test_it_is_set_as_the_shared_server_is_and_lets_nobody_else_in(
     mariadb: MariaDBServer, one: One, folder: Path
 ) -> None:
