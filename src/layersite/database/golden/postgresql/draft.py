@@ -109,6 +109,7 @@ def _kept_keys(schema: Schema, contract: Contract) -> list[tuple[str, str]]:
     return [
         (relation.name, name)
         for relation in schema.relations.values()
+        if relation.kind in ("table", "partitioned")
         for name in sorted({name for key in (relation.primary, *relation.unique) for name in key})
         if relation.columns[name].family == "integer" and contract.columns(relation.name).get(name) == "keep"
     ]
