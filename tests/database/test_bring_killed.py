@@ -81,7 +81,8 @@ class World:
         return Tap if self.engine == "postgresql" else MariaDBTap
 
     def wanted(self, again: int = 0) -> dict[str, Any]:
-        server = {"engine": self.engine, "host": "127.0.0.1", "port": urlsplit(self.uri).port}
+        port = urlsplit(self.uri).port
+        server = {"engine": self.engine, "host": "127.0.0.1", "port": port, "instances": None}
         database = {"name": "shop", "golden": self.golden.name, "again": again, "quiet": {"empty": ["outbox"]}}
         place = {"name": "web-1", "namespace": "brought-web-1", "context": None, "generation": 1}
         given = {"site": "site.git", "prefix": "brought-", "reset": False, "timeout": 2}
@@ -89,7 +90,11 @@ class World:
         return {"environments": [{**place, "databases": [{**database, **server}]}], **given, "result": result}
 
     def going(self) -> dict[str, Any]:
-        known = {"databases": [{"name": "shop", "engine": self.engine}], "apply": True, "living": None}
+        known = {
+            "databases": [{"name": "shop", "engine": self.engine, "instances": None}],
+            "apply": True,
+            "living": None,
+        }
         given = {**known, "grace_minutes": 0, "cap": 3}
         return {**self.wanted(), **given, "environments": [{**self.wanted()["environments"][0], "databases": ["shop"]}]}
 
