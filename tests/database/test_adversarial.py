@@ -366,7 +366,7 @@ def test_servers_of_other_versions(postgres: Server, postgres15: Server, newer: 
         },
     )
     (remarks,) = (check.remarks for check in golden.made.attestation.checks if check.name == "definitions")
-    assert ["query of the view public.mails" in remark for remark in remarks] == [True] * newer
+    assert remarks == ()
     assert golden.made.attestation.source_server.startswith("15.")
     assert golden.value("SELECT count(DISTINCT mail) FROM t") == 50
 

@@ -162,6 +162,17 @@ def test_what_nobody_has_changed_is_not_red(found: tuple[Check, Check]) -> None:
     assert others == []
 
 
+def test_between_servers_of_other_versions_texts_that_differ_are_named(postgres: Server, postgres15: Server) -> None:
+    sql = "CREATE TABLE t (id int, mail text); CREATE INDEX i ON t (id); CREATE VIEW v AS SELECT id, mail FROM t"
+    postgres15.create("older", sql)
+    relations = {"public.t": {"id": "keep", "mail": "null"}, "public.v": "keep"}
+    spoil = "DROP INDEX i; CREATE OR REPLACE VIEW v AS SELECT id, mail FROM t WHERE id > 1"
+    right, spoilt = definitions(wish(postgres, relations, "older", source=postgres15), postgres, spoil)
+    assert (right.problems, right.remarks) == ((), ())
+    assert spoilt.problems == ("the index public.i of the source is missing",)
+    assert [remark.rpartition(": ")[2] for remark in spoilt.remarks] == ["query of the view public.v"]
+
+
 QUOTED = {
     "default": "CREATE TABLE a (mail text DEFAULT '{}')",
     "check": "CREATE TABLE a (mail text CHECK (mail <> '{}'))",

@@ -1,7 +1,7 @@
 """How everything in a PostgreSQL schema is defined, as the catalog writes it, source and golden alike."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.definitions import compared
@@ -113,17 +113,23 @@ _LAYOUT = re.compile(
     re.VERBOSE,
 )
 """What is written in another way once it was read again: `(ARRAY[a])::text[]` becomes `ARRAY[(a)::text]`."""
+_WHERE = re.compile(r"""('(?:[^']|'')*')|(?<![\w"])(?:"(?:[^"]|"")+"|\w+)\.(?=[\w"])""")
+"""Whose a column is, which PostgreSQL leaves out of more queries from 16 on."""
 
 
 def definitions(source: Connection, golden: Connection, schema: Schema, contract: Contract) -> Check:
     """All that the source's schema consists of is there and says the same, but what the contract drops."""
     majors = {connection.info.server_version // 10_000 for connection in (source, golden)}
-    wanted, found = (dict(_read(connection, schema, contract)) for connection in (source, golden))
-    return compared(wanted, found, is_alike=len(majors) == 1)
+    is_alike = len(majors) == 1
+    aside = (_LAYOUT,) if is_alike else (_WHERE, _LAYOUT)
+    wanted, found = (dict(_read(connection, schema, contract, aside)) for connection in (source, golden))
+    return compared(wanted, found, is_alike)
 
 
-def _read(connection: Connection, schema: Schema, contract: Contract) -> Iterator[tuple[tuple[str, str], str]]:
-    """Give everything by kind and name, with its text less layout."""
+def _read(
+    connection: Connection, schema: Schema, contract: Contract, aside: Iterable[re.Pattern[str]]
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """Give everything by kind and name, with its text less what matches `aside`; quoted texts stay."""
     views = {name for name, relation in schema.relations.items() if relation.kind in ("view", "matview")}
     dropped: set[tuple[str, str | None]] = {(name, None) for name in views if contract.relations[name] == "drop"}
     for name, relation in schema.relations.items():
@@ -134,4 +140,6 @@ def _read(connection: Connection, schema: Schema, contract: Contract) -> Iterato
             rows = connection.execute(f"{_WITH}{query}".encode()).fetchall()
         for name, relation, columns, text in rows:
             if dropped.isdisjoint((relation, column) for column in (None, *(columns or ()))):
-                yield (kind, name), _LAYOUT.sub(lambda part: part[1] or "", text)
+                for pattern in aside:
+                    text = pattern.sub(lambda part: part[1] or "", text)
+                yield (kind, name), text
