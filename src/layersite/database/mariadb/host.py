@@ -65,19 +65,30 @@ class Host:
         if not self.root.is_dir() or self.root.stat().st_uid == 0 or os.geteuid() not in (0, self.root.stat().st_uid):
             text = f"`instances` needs the folder {self.root} here, its owner the user that runs the servers, not root"
             raise DatabaseError(f"{text}; make it so, and run this as that user or as root")
-        file, session = self.root / _OWNER, self._server.session
+        file = self.root / _OWNER
         with held(self.root):
             if not file.exists():
                 known = secrets.token_hex(16)
-                ledger.claim(session, known)
+                ledger.claim(self._server.session, known)
                 file.write_text(known, "utf-8")
-            if not ledger.has_claimed(session, file.read_text("utf-8")):
-                text = f"the folder {self.root} is for clones of another server, by the mark in {file}"
-                raise DatabaseError(f"{text}; give this one another `directory`")
+        if not self.is_claimed:
+            text = f"the folder {self.root} is for clones of another server, by the mark in {file}"
+            raise DatabaseError(f"{text}; give this one another `directory`")
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the folder of all servers is there, and for those of this shared server."""
+        file = self.root / _OWNER
+        return file.is_file() and ledger.has_claimed(self._server.session, file.read_text("utf-8"))
 
     def daemon(self, name: str) -> Daemon:
         """Return the server in the folder `name`, whether it is there or not."""
         return Daemon(self.root / name)
+
+    def left(self) -> list[Daemon]:
+        """Return the servers of goldens, and those that were begun to be one."""
+        found = (*self.root.glob("*.golden"), *self.root.glob("*.making")) if self.is_claimed else ()
+        return [daemon for path in found if (daemon := Daemon(path)).is_ours]
 
     def port_of(self, name: str, known: Instance | None) -> int:
         """Return the port of the finished server: the one that is known, if it may still be that, or its own."""

@@ -42,10 +42,10 @@ class InstanceClones(MariaDBClones):
 
     def has(self, name: str) -> bool:
         """Whether there is a database or folder `name`, whoever made it, or a note of one."""
-        daemon = self._host.daemon(name)
-        if daemon.home.exists() and not daemon.is_ours:
+        daemon = self._folder(name)
+        if daemon and daemon.home.exists() and not daemon.is_ours:
             raise DatabaseError(f"there is a folder {daemon.home} that layersite did not make; move it away")
-        return daemon.home.exists() or super().has(name)
+        return super().has(name) or (daemon is not None and daemon.home.exists())
 
     def copy(self, golden: str | None, private: str, owner: str) -> Copied:
         """Copy the golden's server to the new one `private`, an empty one without a golden, which nobody may enter."""
@@ -117,22 +117,26 @@ class InstanceClones(MariaDBClones):
     def drop(self, name: str) -> None:
         """Remove the database `name` or the server that it has, whoever is connected to it, if it is there."""
         instance = self._instance(name)
-        daemon = self._daemon(instance) if instance else self._host.daemon(name)
-        if daemon.is_ours and (instance or self.has_begun(name)):
+        daemon = self._daemon(instance) if instance else self._folder(name)
+        if daemon and daemon.is_ours and (instance or self.has_begun(name)):
             self._host.end(daemon)
-        daemon.remove()
+        if daemon and daemon.home.parent == self._host.root:  # where it is found without its record too
+            ledger.discount(self.session, name)
+        if daemon:
+            daemon.remove()
         super().drop(name)
         known = {*self.records(), _EMPTY}
-        for path in (*self._host.root.glob("*.golden"), *self._host.root.glob("*.making")):
-            if path.stem not in known and Daemon(path).is_ours:
-                Daemon(path).remove()
+        for each in self._host.left():
+            if each.home.stem not in known:
+                each.remove()
 
     def taken(self, site: str, prefix: str) -> list[Taken]:
         """Return everything that runs of the site have made for clones, here and in folders, and nothing else."""
         return [self._with_folders(each, private_name(each.name, prefix)) for each in super().taken(site, prefix)]
 
     def _with_folders(self, found: Taken, private: str) -> Taken:
-        folders = [each for each in (private, found.name) if self._host.daemon(each).is_ours]
+        names = (private, found.name) if self._host.is_claimed else ()
+        folders = [each for each in names if self._host.daemon(each).is_ours]
         instance = self._instance(found.name)
         is_here = instance is not None and instance.host == gethostname()
         is_down = is_here and instance is not None and not self._host.answers(self._daemon(instance), instance.port)
@@ -156,6 +160,10 @@ class InstanceClones(MariaDBClones):
     def _instance(self, name: str) -> Instance | None:
         record = self.records().get(name)
         return record.instance if isinstance(record, Clone) else None
+
+    def _folder(self, name: str) -> Daemon | None:
+        """Return the server in the folder `name`, None where the folder of all is not this server's."""
+        return self._host.daemon(name) if self._host.is_claimed else None
 
     def _daemon(self, instance: Instance) -> Daemon:
         daemon = Daemon(Path(instance.directory))

@@ -18,6 +18,7 @@ __all__ = [
     "begin",
     "begun",
     "claim",
+    "discount",
     "entries",
     "forget",
     "has_claimed",
@@ -58,10 +59,15 @@ def write(session: Session, name: str, record: Record | Role, attested: Yaml = N
 
 def remove(session: Session, name: str) -> None:
     """Remove the database `name`, if it is there; it counts no longer before the first of its tables goes."""
-    if _is_there(session):
-        session.ask(f"UPDATE {_PLACE} SET record = NULL WHERE kind = 'database' AND name = %s", name)
+    discount(session, name)
     session.ask(f"DROP DATABASE IF EXISTS {identifier(name)}")
     forget(session, name)
+
+
+def discount(session: Session, name: str) -> None:
+    """Note that the database `name`, if it is known, is about to be removed."""
+    if _is_there(session):
+        session.ask(f"UPDATE {_PLACE} SET record = NULL WHERE kind = 'database' AND name = %s", name)
 
 
 def forget(session: Session, name: str, kind: str = "database") -> None:
@@ -103,9 +109,9 @@ def claim(session: Session, mark: str) -> None:
 
 def has_claimed(session: Session, mark: str) -> bool:
     """Whether the folder with this mark is for servers of this one's clones."""
-    for sql in _MAKE:
-        session.ask(sql)
-    return bool(session.ask("SELECT mark FROM `layersite`.`folder` WHERE mark = %s", mark))
+    return (
+        _is_there(session, "folder") and session.ask("SELECT 1 FROM `layersite`.`folder` WHERE mark = %s", mark) != []
+    )
 
 
 def attestation(session: Session, name: str) -> Attestation | None:
@@ -115,6 +121,6 @@ def attestation(session: Session, name: str) -> Attestation | None:
     return Attestation.model_validate_json(json.dumps(document)) if document else None
 
 
-def _is_there(session: Session) -> bool:
-    sql = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'layersite' AND table_name = 'ledger'"
-    return bool(int(session.one(sql)))
+def _is_there(session: Session, table: str = "ledger") -> bool:
+    sql = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'layersite' AND table_name = %s"
+    return bool(int(session.one(sql, table)))
