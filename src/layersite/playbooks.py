@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from layersite.database.folder import private_folder
+from layersite.folder import private_folder
 from layersite.model.app import Secret
 from layersite.model.catalog import Catalog
 from layersite.model.contract import Contract, contract_file, load_contract

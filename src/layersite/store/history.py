@@ -3,7 +3,6 @@
 The old line stays on the host under a ref of its own, so that whoever waits for a commit of it can still be answered.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pygit2
 
+from layersite.folder import private_folder
 from layersite.model.errors import StoreError
 from layersite.process import CommandError, git, redact
 from layersite.store.clone import ARCHIVE, Clone
@@ -36,9 +36,9 @@ class Costs:
 
 
 def measure(url: str, branch: str, archives: int) -> Costs:
-    """Clone the branch whole and without history, for a moment, and say what that takes. Raises StoreError."""
-    with tempfile.TemporaryDirectory(prefix="layersite-") as name:
-        whole, shallow = Path(name) / "whole", Path(name) / "shallow"
+    """Clone the branch whole and without history, for a moment; say what that takes. Raises StoreError, ToolError."""
+    with private_folder() as folder:
+        whole, shallow = folder / "whole", folder / "shallow"
         _clone(whole, url, f"+refs/heads/{branch}:refs/heads/{branch}")
         _clone(shallow, url, f"+refs/heads/{branch}:refs/heads/{branch}", "--depth=1")
         since = ("--since=7 days ago",)
@@ -92,8 +92,8 @@ def write_bundle(url: str, branch: str, file: Path, tip: pygit2.Oid) -> None:
 
     Raises StoreError, ToolError.
     """
-    with tempfile.TemporaryDirectory(prefix="layersite-") as name:
-        whole, path = Path(name) / "whole", str(file.resolve())
+    with private_folder() as folder:
+        whole, path = folder / "whole", str(file.resolve())
         _clone(whole, url, f"+refs/heads/{branch}:refs/heads/{branch}", _ALL)
         git("update-ref", f"refs/heads/{branch}", str(tip), cwd=whole)
         git("bundle", "create", "--quiet", path, "--all", cwd=whole, timeout=_TIMEOUT)

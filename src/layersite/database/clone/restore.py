@@ -10,9 +10,9 @@ import secrets
 from psycopg.sql import SQL, Identifier, Literal
 
 from layersite.database.clone.postgresql import PostgreSQL
-from layersite.database.folder import private_folder
 from layersite.database.golden.postgresql.connect import without_password
 from layersite.database.ledger import replaced
+from layersite.folder import private_folder
 from layersite.model.database import Golden
 from layersite.model.errors import DatabaseError
 from layersite.process import run

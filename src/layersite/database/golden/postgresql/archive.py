@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from layersite.database.folder import private_folder
 from layersite.database.golden.postgresql.connect import without_password
+from layersite.folder import private_folder
 from layersite.model.errors import DatabaseError
 from layersite.process import run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layersite.database.folder import private_folder
+from layersite.folder import private_folder
 from layersite.model.errors import ToolError
 
 PROCESSES = multiprocessing.get_context("spawn")
