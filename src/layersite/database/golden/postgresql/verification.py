@@ -1,9 +1,9 @@
 """Verify a draft: checks that do not rest on each other run side by side, on connections of their own."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import call
 
 from layersite.database.golden.attestation import Check
 from layersite.database.golden.overlap import overlap
@@ -42,7 +42,7 @@ class Verification:
             check_alike(self.source.connection, draft)
         rest = (self._compared, self._alone, self._planted, self._dumped, self._filed)
         with ThreadPoolExecutor(workers) as pool:
-            return (structure, *chain.from_iterable(pool.map(_call, rest)))
+            return (structure, *chain.from_iterable(pool.map(call, rest)))
 
     def _inside(self) -> Connection:
         return connect(self.uri, self.draft, read_only=True, **self.seed)
@@ -72,7 +72,3 @@ class Verification:
     def _filed(self) -> _Checks:
         with self._inside() as draft, self.source.another() as source:
             return (canaries.files_are_clean(draft, source, self.server, self.contract.canaries),)
-
-
-def _call(check: Callable[[], _Checks]) -> _Checks:
-    return check()
