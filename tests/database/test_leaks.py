@@ -1,9 +1,10 @@
 """What was masked is nowhere: not in files, logs, statistics, activity, process lists, output or errors."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,11 +85,10 @@ class Built:
 @contextmanager
 def activity(*servers: Server) -> Iterator[list[Callable[[], list[str]]]]:
     """Give looks at what the servers show of other sessions."""
-    connections = [server.connect() for server in servers]
     query = "SELECT query FROM pg_stat_activity"
-    yield [lambda c=each: [row[0] for row in c.execute(query)] for each in connections]  # type: ignore[misc]
-    for connection in connections:
-        connection.close()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for server in servers]
+        yield [lambda c=each: [row[0] for row in c.execute(query)] for each in connections]  # type: ignore[misc]
 
 
 def cloned(server: Server, other: Server, golden: str) -> Iterator[str]:
@@ -111,7 +111,12 @@ def built(request: pytest.FixtureRequest) -> Iterator[Built]:
     programs, settings = request.param
     if not programs.is_dir():
         pytest.skip(f"there is no PostgreSQL in {programs}")
-    with running(programs, *settings) as source, running(programs, *settings) as server:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(programs, *settings) as source,
+        running(programs, *settings) as server,
+    ):
+        patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
         source.create("shop", SHOP)
         with activity(source, server) as looks, watching(*looks) as seen:
             golden = Build(server, source).again(CONTRACT, large_objects="drop")

@@ -15,10 +15,11 @@ import psycopg
 import pytest
 
 from layersite.data.bring import clone_batch
-from layersite.data.fill import complete
+from layersite.data.fill import complete, fill_database
 from layersite.model.catalog import Catalog
 from layersite.model.database import Brought, Data, Golden
 from layersite.model.environment import Environment, Tombstone
+from layersite.model.errors import ToolError
 from layersite.model.yaml import dump
 from layersite.playbooks import Playbooks
 from tests.database.api_server import serving
@@ -285,7 +286,7 @@ class App:
     def bring(self, golden: str | None = None, again: int = 0) -> dict[str, Any]:
         """Bring them their database as the module does, and return what became of it."""
         server = {"engine": "postgresql", "host": "127.0.0.1", "port": self.ground.server.port}
-        database = {"name": "shop", "golden": golden, "again": again, "quiet": None, **server}
+        database = {"name": "shop", "golden": golden, "again": again, "quiet": None, "instances": None, **server}
         place = {"name": "web-1", "namespace": f"{PREFIX}web-1", "context": None, "generation": 1}
         settings = {"site": SITE, "prefix": PREFIX, "reset": False, "timeout": 2}
         result = {"result": str(self.ground.root / "result.json")}
@@ -338,6 +339,15 @@ def test_the_app_s_own_command_fills_it_once(ground: Ground) -> None:
     for _ in range(2):
         complete(ground.root, brought)
     assert app.run("SELECT count(*) FROM customer") == 1
+
+
+def test_the_app_s_own_command_that_fails_tells_no_password(ground: Ground) -> None:
+    code = "import os, sys; sys.exit('no way to ' + os.environ['DATABASE_URL'])"
+    (ground.root / "data" / "shop").mkdir(parents=True)
+    (ground.root / "data" / "shop" / "fixtures.yaml").write_text(dump({"command": [sys.executable, "-c", code]}))
+    with pytest.raises(ToolError, match="no way to …") as error:
+        fill_database(ground.root, "shop", "roles_web_1__shop")
+    assert ground.server.password not in str(error.value)
 
 
 def test_what_is_wanted_anew_is_made_anew_and_its_pods_begin_again(ground: Ground, golden: Golden) -> None:

@@ -1,13 +1,15 @@
 """Fill an environment's database with made-up rows, or by the app's own command, once the app has made its schema."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from layersite.database.clone import address_of, engine_of
 from layersite.database.fixtures import Filled, Fixtures, fill, load_fixtures, open_database
 from layersite.model.database import Brought, Clone
+from layersite.model.errors import ToolError
 from layersite.model.site import database_of
-from layersite.process import run
+from layersite.process import CommandError, run
 
 __all__ = ["complete", "fill_database", "fixtures_of"]
 
@@ -41,7 +43,7 @@ def fill_database(
     uri = address_of(database, site.engine, name, site.instances)
     if spec.command:
         if not dry_run:
-            run(spec.command, cwd=root, timeout=_COMMAND_SECONDS, env={"DATABASE_URL": uri})
+            _run(spec.command, root, uri)
         return Filled()
     with open_database(uri, name, site.engine) as opened:
 
@@ -70,3 +72,14 @@ def complete(root: Path, brought: Brought) -> Brought:
         if fixtures_of(root, database).command:
             engine.record(clone.model_copy(update={"filled": rows}))
     return brought.model_copy(update={"rows": rows})
+
+
+def _run(command: Sequence[str], root: Path, uri: str) -> None:
+    """Run the app's own command; where it fails, what it says quotes neither its URL nor the password in it."""
+    try:
+        run(command, cwd=root, timeout=_COMMAND_SECONDS, env={"DATABASE_URL": uri})
+    except CommandError as error:
+        said, password = str(error), urlsplit(uri).password or ""
+        for secret in filter(None, (uri, password, unquote(password))):
+            said = said.replace(secret, "…")
+        raise ToolError(said) from None
