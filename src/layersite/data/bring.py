@@ -69,7 +69,7 @@ def clone_batch(parameters: Parameters, dry_run: bool, clusters: Clusters | None
 
 def instances_of(database: Parameters) -> Instances | None:
     """Return where the clones of a database have servers of their own, None where they have not."""
-    given = {name: value for name, value in (database["instances"] or {}).items() if value is not None}
+    given = {name: value for name, value in (database.get("instances") or {}).items() if value is not None}
     return Instances.model_validate(given) if given else None
 
 
