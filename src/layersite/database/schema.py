@@ -1,7 +1,7 @@
 """What a database consists of, as every engine describes it: relations, columns, keys and references."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from layersite.model.contract import Contract
@@ -74,13 +74,17 @@ class Relation:
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key, of the database's own or declared in the contract."""
+    """A foreign key, of the database's own or declared in the contract.
+
+    With one that is not proven, nobody has seen to it that every row finds the one that it refers to.
+    """
 
     relation: str
     columns: tuple[str, ...]
     target: str
     target_columns: tuple[str, ...]
     is_virtual: bool = False
+    is_proven: bool = True
 
     @classmethod
     def declared(cls, contract: Contract) -> "tuple[Reference, ...]":
@@ -108,4 +112,4 @@ class Schema:
     def rooted(self, reference: Reference) -> Reference:
         """Return `reference` between the relations whose contracts hold for its ends."""
         ends = (self.root(self.relations[name]).name for name in (reference.relation, reference.target))
-        return Reference(next(ends), reference.columns, next(ends), reference.target_columns, reference.is_virtual)
+        return replace(reference, relation=next(ends), target=next(ends))

@@ -53,7 +53,8 @@ SELECT c.conrelid, c.confrelid,
     ARRAY(SELECT a.attname FROM unnest(c.conkey) WITH ORDINALITY k(n, o)
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.o),
     ARRAY(SELECT a.attname FROM unnest(c.confkey) WITH ORDINALITY k(n, o)
-        JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.o)
+        JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.o),
+    c.convalidated
 FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0
     AND to_jsonb(c) ->> 'conperiod' IS DISTINCT FROM 'true'
 ORDER BY c.conrelid, c.conname"""
@@ -111,8 +112,8 @@ def read_schema(connection: Connection) -> Schema:
         row[1]: replace(_relation(row, columns[row[0]], unique[row[0]], names), rows=counted[row[0]]) for row in rows
     }
     references = tuple(
-        Reference(names[one], tuple(mine), names[other], tuple(theirs))
-        for one, other, mine, theirs in connection.execute(_REFERENCES)
+        Reference(names[one], tuple(mine), names[other], tuple(theirs), is_proven=is_proven)
+        for one, other, mine, theirs, is_proven in connection.execute(_REFERENCES)
         if one in names and other in names
     )
     objects = connection.execute(_LARGE_OBJECTS).fetchone()

@@ -35,7 +35,10 @@ FROM pg_stats_ext WHERE most_common_vals IS NOT NULL ORDER BY 1"""
 
 _TYPE = """
 SELECT typcategory::text, typname::text, typnamespace = 'pg_catalog'::regnamespace
-FROM pg_type WHERE oid = pg_typeof((SELECT {} FROM {} LIMIT 0))"""
+    AND (typcategory = 'S' OR EXISTS (SELECT FROM pg_operator WHERE oprname = '=' AND oprleft = oprright
+        AND oprleft = CASE WHEN typcategory = 'A' THEN typelem ELSE t.oid END))
+FROM pg_type t WHERE t.oid = pg_typeof((SELECT {} FROM {} LIMIT 0))"""
+"""Values of a type that knows no equality, such as XML, are compared as text."""
 
 _WHOLE = ("most_common_vals", "histogram_bounds")
 _PARTS = ("most_common_elems",)
