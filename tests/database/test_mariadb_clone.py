@@ -95,6 +95,18 @@ def test_a_clone_holds_what_its_golden_does_and_is_its_users(mariadb: MariaDBSer
     mariadb.ask("CREATE TABLE more (id int)", *own)
 
 
+def test_where_the_server_does_not_write_out_what_it_is_asked_to_rows_come_one_by_one(
+    mariadb: MariaDBServer, order: Order
+) -> None:
+    for statement in ("CREATE USER keeper IDENTIFIED BY 'keeper'", "GRANT ALL ON *.* TO keeper WITH GRANT OPTION"):
+        mariadb.ask(statement)
+    mariadb.ask("REVOKE SUPER ON *.* FROM keeper")
+    with closing(MariaDBClones(mariadb.uri("", "keeper", "keeper"), "V")) as engine:
+        assert provide(engine, order)[0].method == "rows"
+    mariadb.ask("DROP USER keeper")
+    assert mariadb.ask("SELECT count(*) FROM list", order.name) == [(100,)]
+
+
 def test_generated_columns_and_spatial_indexes_come_in_files_and_go_on_working(
     mariadb: MariaDBServer, engine: MariaDBClones, order: Order
 ) -> None:
