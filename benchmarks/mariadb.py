@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often each way is gone")
     given = parser.parse_args()
     with running_mariadb(*_HONEST) as server, running_mariadb(*_HONEST) as other, instance_settings() as instances:
+        Path(instances.directory, "my.cnf").unlink()  # with which tests let the disk be
         server.create("shop", SHOP.format(customers=given.mb * 1400, orders=given.mb * 2000))
         kept, masked = (
             wish(server, server, "shop", {key.removeprefix("public."): each[key] for key in each}, canaries=[CANARY])

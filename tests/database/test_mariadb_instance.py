@@ -204,6 +204,10 @@ def test_without_the_servers_programs_it_names_the_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DatabaseError, match=r"`mariadb-install-db` is needed here .* \(package mariadb-server-core\)"):
         provide(engine, replace(order, golden=golden.name))
+    (tmp_path / "mariadb-install-db").write_text("#!/none\n")
+    (tmp_path / "mariadb-install-db").chmod(0o755)
+    with pytest.raises(DatabaseError, match=r"mariadb-install-db` cannot be run as the owner of "):
+        provide(engine, replace(order, golden=golden.name))
 
 
 def test_without_its_setting_no_clone_is_forgotten(

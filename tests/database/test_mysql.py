@@ -204,13 +204,15 @@ def instances() -> Iterator[Instances]:
 
 
 def test_a_clone_has_a_server_of_its_own(
-    mysql: MariaDBServer, made: Made, instances: Instances, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mysql: MariaDBServer, made: Made, instances: Instances, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = Path("/proc", (mysql.folder / "pid").read_text().strip(), "cmdline").read_text().split("\0")
     program, basedir = started[: started.index("--no-defaults")], next(each for each in started if "--basedir=" in each)
-    (tmp_path / "mysqld").write_text(f'#!/bin/sh\nexec {" ".join(program)} "$@" {basedir}\n')
-    (tmp_path / "mysqld").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    wrapper = mysql.folder / "bin/mysqld"  # where the user may go who runs the servers
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(program)} "$@" {basedir}\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
     order = Order("site.git", "own-", "web-1", "shop", made.golden.name)
     with closing(InstanceClones(mysql.uri(""), "V", instances)) as engine:
         clone, _ = provide(engine, order)

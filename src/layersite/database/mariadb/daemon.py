@@ -170,16 +170,20 @@ class Daemon:
     def _run(self, argv: Sequence[str]) -> int:
         """Run a program as the owner of all this, who reads in `error.log` what it says, and return its exit code."""
         owner, is_root = self.home.parent.stat(), os.geteuid() == 0
-        with (self.home / "error.log").open("ab") as log:
-            return subprocess.run(
-                argv,
-                user=owner.st_uid if is_root else None,
-                group=owner.st_gid if is_root else None,
-                extra_groups=[] if is_root else None,
-                check=False,
-                cwd="/",
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            ).returncode
+        try:
+            with (self.home / "error.log").open("ab") as log:
+                return subprocess.run(
+                    argv,
+                    user=owner.st_uid if is_root else None,
+                    group=owner.st_gid if is_root else None,
+                    extra_groups=[] if is_root else None,
+                    check=False,
+                    cwd="/",
+                    env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                ).returncode
+        except OSError as error:
+            text = f"`{argv[0]}` cannot be run as the owner of {self.home.parent}: {error.strerror}"
+            raise DatabaseError(f"{text}; see that this user may read and execute it") from error
