@@ -25,6 +25,7 @@ _PATIENCE = 60
 _OWN = """[mysqld]
 datadir={home}/data
 tmpdir={home}/tmp
+secure-file-priv={home}/tmp
 log-error={home}/error.log
 pid-file={home}/pid
 socket=socket
