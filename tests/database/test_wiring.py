@@ -321,9 +321,11 @@ def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
 
     prepare()
     assert clone(0, "--reset") == (0, 6)  # two of a push, of a pod that goes, and of the Secret
+    left = b""
     for last in range(1, 7):
         golden, before = prepare(), data(site)["shop"]["golden"]
         assert clone(last, "--reset")[0] == -signal.SIGKILL
+        left += b"".join(path.read_bytes() for path in tmp_path.glob("layersite-*/**/*") if path.is_file())
         wanted = before if last == 1 else golden.name
         assert data(site)["shop"]["golden"] == wanted
         assert clone(0)[0] == 0
@@ -332,6 +334,8 @@ def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
         assert secret is not None
         with psycopg.connect(base64.b64decode(secret["data"]["url"]).decode()) as app:
             assert app.execute("SELECT count(*) FROM orders").fetchone() == (100,)
+        hidden = (postgres.password, base64.b64decode(secret["data"]["password"]).decode())
+        assert [each for each in hidden if each.encode() in left] == []
         with postgres.connect() as admin:
             records = ledger.entries(admin)
         made = [each for each in records.values() if isinstance(each, Clone)]
@@ -341,3 +345,4 @@ def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
         run("clone", "topic")
         assert (cluster.objects, commits(site)) == (objects, count)
         assert [*tmp_path.glob("layersite-*/*"), *tmp_path.glob("ansible*")] == []
+    assert b"database_clone_environments" in left
