@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -226,6 +227,8 @@ def test_a_clone_has_a_server_of_its_own(
             ask(clone, password, "SELECT 1", "mysql")
         for process in running(Path(instances.directory)):
             os.kill(process, signal.SIGKILL)
+        while running(Path(instances.directory)):
+            time.sleep(0.05)
         assert provide(engine, order) == (clone, True)
         assert admit(engine, order.name, password) == password
         (found,) = engine.taken(order.site, order.prefix)

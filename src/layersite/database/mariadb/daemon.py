@@ -109,6 +109,8 @@ class Daemon:
 
     def start(self, server: str) -> None:
         """Start the process, which goes on when this one ends."""
+        # A MySQL that was killed leaves its number there, and the next one ends where any process has that number now.
+        (self.home / "data" / "socket.lock").unlink(missing_ok=True)
         self._run(["setsid", "--fork", server, f"--defaults-file={self.home / 'my.cnf'}"])
 
     def is_running(self) -> bool:
