@@ -86,7 +86,7 @@ def check(session: nox.Session) -> None:
         session.run("ruff", "format", "--check")
         session.run("mypy")
         session.run("lint-imports")
-        session.run("ansible-lint", "-q", "playbooks", "roles", "inventory")
+        session.run("ansible-lint", "-q", "playbooks", "roles", "inventory", "tests/roles")
     else:
         session.run("layersite", "check", *session.posargs)
     session.run("yamllint", "--strict", ".")
