@@ -1,7 +1,6 @@
 """A small typed client for Argo CD: nudge, await, explain."""
 
 from layersite.argocd.client import ArgoCD
-from layersite.argocd.model import Outcome, Patience, Result
-from layersite.argocd.received import Application
+from layersite.argocd.model import Patience, Result
 
-__all__ = ["Application", "ArgoCD", "Outcome", "Patience", "Result"]
+__all__ = ["ArgoCD", "Patience", "Result"]

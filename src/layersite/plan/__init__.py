@@ -4,7 +4,7 @@ from layersite.plan import lease
 from layersite.plan.actions import make_plan, plan_again, plan_named, plan_renewals, plan_rest
 from layersite.plan.capacity import PRIORITY_LABEL, queue
 from layersite.plan.converge import remove
-from layersite.plan.desired import build_environment, host, relock
+from layersite.plan.desired import build_environment, relock
 from layersite.plan.group import Group, chosen_name, group, narrow
 from layersite.plan.lock import changed_parts, is_untouched
 from layersite.plan.model import Action, Plan, Refusal, hold_back, leave, over_the_cap, overdue
@@ -38,7 +38,6 @@ __all__ = [
     "find_orphans",
     "group",
     "hold_back",
-    "host",
     "idle",
     "in_waves",
     "is_untouched",
