@@ -17,6 +17,8 @@ BENCHMARKS = {
     "e2e": e2e.main,
     "year": year.main,
 }
+if sys.argv[1:2] in (["-h"], ["--help"]):
+    sys.exit(f"{__doc__}\nThere are {', '.join(BENCHMARKS)}.")
 alone = ["e2e", "mariadb", "year"]
 chosen = [sys.argv.pop(1)] if sys.argv[1:2] and sys.argv[1] in BENCHMARKS else [n for n in BENCHMARKS if n not in alone]
 for name in chosen:

@@ -73,7 +73,7 @@ def measure(folder: Path, environments: int, steps: list[int]) -> list[Size]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks history", description=__doc__)
     parser.add_argument("--environments", type=int, default=200, help="that there are at first, of ten files each")
     parser.add_argument("--commits", type=int, nargs="*", default=[1000, 2000, 4000])
     parser.add_argument("--output", type=Path, help="write the results here as JSON")

@@ -17,8 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-import pytest
-
 from benchmarks.masking import CANARY, KEPT, MASKED
 from layersite.database.clone import Order, provide
 from layersite.database.golden.make import Wish, build
@@ -29,6 +27,7 @@ from layersite.model.database import Golden
 from layersite.model.site import Instances
 from tests.database.instances import instance_settings
 from tests.database.mariadb import MariaDBServer, running_mariadb
+from tests.database.test_mariadb_clone import REACHES
 from tests.database.test_mariadb_golden import wish
 
 __all__ = ["main"]
@@ -110,9 +109,7 @@ def _fill(wished: Wish) -> None:
 
 
 def _clone(server: MariaDBServer, golden: Golden, way: str) -> None:
-    with closing(MariaDBClones(server.uri(""), "SERVER")) as engine, pytest.MonkeyPatch.context() as patch:
-        if way == "rows":  # as where this program is on another machine than the server
-            patch.setattr("os.access", lambda *_: False)
+    with closing(MariaDBClones(server.uri(""), "SERVER", REACHES[way])) as engine:
         clone, _ = provide(engine, _order(golden))
         assert clone.method == way
         engine.drop(clone.name)

@@ -1,5 +1,6 @@
 """Render, validate and make the tree of a ten-service environment, beside `kubectl kustomize` and an Ansible loop."""
 
+import argparse
 import shutil
 import statistics
 import subprocess
@@ -100,6 +101,7 @@ def median(work: Callable[[], object], runs: int) -> float:
 
 def main() -> None:
     """Print the table; each peer stands in it only where its command is installed."""
+    argparse.ArgumentParser(prog="benchmarks render", description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         apps = lay_out(folder)

@@ -1,6 +1,6 @@
 """Measure what whole runs cost in time and memory with many environments in the repository, each as its own process.
 
-Run `python -m benchmarks.scale [--sizes 100 10000] [--output results.json]`.
+Run `python -m benchmarks scale [--sizes 100 10000] [--output results.json]`.
 """
 
 import argparse
@@ -155,7 +155,7 @@ def table(rows: list[Run]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks scale", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 10000], help="environments that are there")
     parser.add_argument("--output", type=Path, help="write the results here as JSON")
     options = parser.parse_args()

@@ -100,7 +100,7 @@ def _smooth(values: Sequence[float]) -> list[tuple[int, float]]:
 
 def main() -> None:
     """Simulate, print a line a month, and draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks year", description=__doc__)
     parser.add_argument("--developers", type=int, default=200)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--jobs", type=int, default=1, help="Stretches of days that are lived side by side.")

@@ -38,7 +38,7 @@ def table(rows: list[AddOne] | list[Together]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks store", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10000], help="environments that are there")
     parser.add_argument("--writers", type=int, default=16)
     parser.add_argument("--each", type=int, default=10, help="environments per writer")
