@@ -97,7 +97,9 @@ def _download(folder: Path) -> None:
     """Fetch the packages as the machine's own package manager does, without installing anything."""
     listed = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
     found = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-    archive = next(each for each in found if each.endswith("/debian/"))
+    archive = next((each for each in found if each.endswith("/debian/")), None)
+    if archive is None:  # as on Ubuntu
+        return
     for name in ("lists/partial", "archives/partial", "parts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"

@@ -206,7 +206,10 @@ def _watch(moments: "Synchronized[int]", last: int, work: Callable[..., object],
 
 def _family(pid: int) -> list[int]:
     """Return a process and those that it has started, and they, whichever session they are in."""
-    children = [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
+    children: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has just ended
+            children += map(int, path.read_text().split())
     return [pid, *(each for child in children for each in _family(child))]
 
 
