@@ -75,7 +75,7 @@ def _singles(golden: Connection, schema: Schema, contract: Contract) -> Iterator
     for owner, column, table, value, place in golden.execute(_SINGLE.encode()).fetchall():
         if relation := schema.relations.get(owner):
             is_kept = contract.columns(schema.root(relation).name).get(column) == "keep"
-            if is_kept and not relation.columns[column].generated:
+            if is_kept and not (relation.is_computed or relation.columns[column].generated):
                 continue
         name = f"{owner}.{column}" if column else f"{owner} of {value}"
         category, kind, is_common = golden.execute(_TYPE.format(value, table).encode()).fetchone() or ("", "", False)
