@@ -183,6 +183,7 @@ def test_what_others_made_is_not_touched(engine: InstanceClones, order: Order, f
     assert precious.exists()
 
 
+@pytest.mark.usefixtures("one")
 def test_a_folder_is_for_the_clones_of_one_server_and_not_roots(
     engine: InstanceClones, mariadb: MariaDBServer, settings: Instances, order: Order, folder: Path
 ) -> None:
@@ -214,9 +215,12 @@ def test_without_its_setting_no_clone_is_forgotten(
     mariadb: MariaDBServer, one: One, settings: Instances, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order, clone, _ = one
-    monkeypatch.setenv("LAYERSITE_DATABASE_SHOP_SERVER", mariadb.uri(""))
+    for name in ("SHOP", "BOOKS"):
+        monkeypatch.setenv(f"LAYERSITE_DATABASE_{name}_SERVER", mariadb.uri(""))
     with pytest.raises(DatabaseError, match="put its `instances` back"), engine_of("shop", "mariadb"):
         pass
+    with engine_of("books", "mariadb") as beside:
+        assert order.name in beside.records()
     with engine_of("shop", "mariadb", settings) as engine:
         found = engine.records()[order.name]
         assert isinstance(found, Clone)

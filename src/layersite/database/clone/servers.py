@@ -30,7 +30,8 @@ def engine_of(database: str, kind: str, instances: Instances | None = None) -> I
             yield beside
         return
     with _engine(database, kind, variable) as engine:
-        if any(isinstance(each, Clone) and each.instance for each in engine.records().values()):
+        clones = (each for each in engine.records().values() if isinstance(each, Clone))
+        if any(each.instance and each.database == database for each in clones):
             text = f"clones of `{database}` have servers of their own, and layersite.yaml no longer says where"
             raise DatabaseError(f"{text}; put its `instances` back until they are gone")
         yield engine
