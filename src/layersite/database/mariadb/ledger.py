@@ -102,8 +102,7 @@ def begun(session: Session) -> set[str]:
 
 def claim(session: Session, mark: str) -> None:
     """Note that the folder with this mark is for servers of this one's clones."""
-    for sql in _MAKE:
-        session.ask(sql)
+    make(session)
     session.ask("INSERT IGNORE INTO `layersite`.`folder` (mark) VALUES (%s)", mark)
 
 
