@@ -51,7 +51,9 @@ def propose(place: Place, database: str, dry_run: bool) -> None:
 @golden.command()
 @click.argument("database")
 @click.option("--max-age", type=click.FloatRange(0), default=0, help="Do nothing if a golden is no older, in hours.")
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Copies at a time.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Copies, or checks, at a time."
+)
 @dry_run_option
 @output_option
 @click.pass_obj
