@@ -46,7 +46,7 @@ class Session:
     def settle(self, database: str) -> None:
         """Freeze a database's rows and read its statistics, so that no clone has to."""
         with self._talking(), self._connect(dbname=database) as inside:
-            inside.execute("VACUUM (FREEZE, ANALYZE)")
+            inside.execute("VACUUM (FREEZE, ANALYZE, TRUNCATE false)")
 
     def ask(self, query: LiteralString, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  what SQL takes and gives
         """Return the rows of a query."""
