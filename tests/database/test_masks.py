@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import get_args
 
 import pytest
 
@@ -12,20 +13,7 @@ from layersite.model.contract import Value
 from tests.database.building import KEY, Build, Golden
 from tests.database.server import Server
 
-RULES = [
-    "first_name",
-    "last_name",
-    "full_name",
-    "company",
-    "email",
-    "phone",
-    "street",
-    "city",
-    "postal_code",
-    "ip",
-    "iban",
-    "text",
-]
+RULES = get_args(Value.model_fields["mask"].annotation)
 SQL = f"""
 CREATE TABLE person (id int PRIMARY KEY, {", ".join(f"{rule} text" for rule in RULES)},
     code text, number bigint, guid uuid);

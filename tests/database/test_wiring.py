@@ -290,16 +290,21 @@ def command_at(uri: str, environment: dict[str, str], *arguments: str) -> None:
     main([*arguments], standalone_mode=False)
 
 
-@pytest.mark.stress
-@pytest.mark.parametrize("takes_all", [True, False], ids=["with its programs", "alone"])
-def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
-    site: Path, run: Run, postgres: Server, cluster: FatedCluster, tmp_path: Path, takes_all: bool
-) -> None:
+def tell_of_pushes(site: Path) -> None:
+    """Let the forge tell the cluster of each push, before and after it takes effect."""
     port = re.findall(r":(\d+)", (site / "kubeconfig").read_text())[0]
     for name in ("pre-receive", "post-receive"):
         hook = site.parent / "environments.git" / "hooks" / name
         write(hook, ON_PUSH.format(port=port))
         hook.chmod(0o755)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("takes_all", [True, False], ids=["with its programs", "alone"])
+def test_a_command_that_was_killed_at_a_push_or_a_request_is_mended_by_the_next(
+    site: Path, run: Run, postgres: Server, cluster: FatedCluster, tmp_path: Path, takes_all: bool
+) -> None:
+    tell_of_pushes(site)
     newest(postgres)
     push(site, "shop", "topic")
     run("reconcile")
